@@ -1,0 +1,1 @@
+"""What must be: the desired-state file, as values."""

@@ -1,0 +1,79 @@
+"""What cannot hold at once within one desired-state file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from desired_state.values import shown
+
+if TYPE_CHECKING:
+    from desired_state.model import Environment, Service
+
+
+@dataclass(frozen=True)
+class Contradiction:
+    """Two parts of one file that cannot both hold."""
+
+    at: tuple[str | int, ...]
+    message: str
+    mend: str
+
+
+def contradictions(environment: Environment) -> Iterator[Contradiction]:
+    """Everything in an environment whose parts are each possible and that cannot hold together."""
+    yield from _claimed_twice(environment)
+    for name, service in environment.services.items():
+        yield from _names_nothing(environment, name, service)
+    yield from _elsewhere(environment)
+
+
+def _claimed_twice(environment: Environment) -> Iterator[Contradiction]:
+    owners: dict[tuple[str, str], str] = {}
+    for name, service in environment.services.items():
+        owner = owners.setdefault((service.cluster, service.service), name)
+        if owner != name:
+            message = f"claims the service that services.{owner} claims already"
+            yield Contradiction(("services", name, "service"), message, "keep one of the two entries")
+    secrets: dict[str, str] = {}
+    for name, database in environment.databases.items():
+        owner = secrets.setdefault(database.secret, name)
+        if owner != name:
+            message = f"claims the secret that databases.{owner} claims already"
+            yield Contradiction(("databases", name, "secret"), message, "keep one of the two entries")
+
+
+def _names_nothing(environment: Environment, name: str, service: Service) -> Iterator[Contradiction]:
+    known = ", ".join(list(environment.databases)[:10]) or "none yet"
+    seen: set[str] = set()
+    for position, database in enumerate(service.databases):
+        at = ("services", name, "databases", position)
+        if database not in environment.databases:
+            message = f"there is no database {shown(database)} in this file"
+            yield Contradiction(at, message, f"write one of those under databases ({known}), or add it there")
+        elif database in seen:
+            yield Contradiction(at, f"names {database} twice", "remove one of the two")
+        seen.add(database)
+    for position, needed in enumerate(service.needs):
+        message = f"there is no {shown(needed)}: infrastructure is not supported by this version of trueup"
+        yield Contradiction(("services", name, "needs", position), message, "remove it")
+
+
+def _elsewhere(environment: Environment) -> Iterator[Contradiction]:
+    aws = environment.aws
+    role = aws.role_arn.split(":")[4] if aws.role_arn else None
+    if aws.account and role not in (None, aws.account):
+        message = f"is a role of the account {role}, and aws.account is {aws.account}"
+        yield Contradiction(("aws", "role_arn"), message, "mend one of the two")
+    listener = environment.maintenance.listener_arn if environment.maintenance else None
+    if listener is None:
+        return
+    region, account = listener.split(":")[3:5]
+    at = ("maintenance", "listener_arn")
+    if region != aws.region:
+        message = f"is a listener in {region}, and this environment is in {aws.region}"
+        yield Contradiction(at, message, "write the ARN of a listener of this environment")
+    if aws.account not in (None, account):
+        message = f"is a listener of the account {account}, and this environment is in {aws.account}"
+        yield Contradiction(at, message, "write the ARN of a listener of this environment")

@@ -1,0 +1,65 @@
+"""What an environment claims, and when two environments claim the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from desired_state.model import Aws, Database, Environment, Maintenance, Service
+from desired_state.ownership import Claim, claims
+
+LISTENER = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/app/alb/50dc6c495c0c9188/f2f7dc8efc522ab2"
+ROLE = "arn:aws:iam::123456789012:role/trueup"
+
+
+def environment(*, aws: dict[str, Any] | None = None, page: dict[str, Any] | None = None) -> Environment:
+    return Environment(
+        version=1,
+        environment="production",
+        aws=Aws(**({"region": "us-east-1"} | (aws or {}))),
+        services={"api": Service(cluster="c", service="s")},
+        databases={"postgres": Database(secret="a/b")},
+        maintenance=Maintenance(enabled=False, **(page or {"load_balancer": "alb"})),
+    )
+
+
+def test_every_claim_names_the_key_that_makes_it() -> None:
+    made = {(claim.kind, key) for claim, key in claims(environment()).items()}
+    assert made == {("service", "services.api"), ("secret", "databases.postgres"), ("listener", "maintenance")}
+
+
+def test_an_empty_environment_claims_nothing() -> None:
+    assert claims(Environment(version=1, environment="p", aws=Aws(region="us-east-1"))) == {}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "shared"),
+    [
+        pytest.param({}, {}, 3, id="the same place"),
+        pytest.param({}, {"region": "eu-west-1"}, 0, id="another region"),
+        pytest.param({"account": "1" * 12}, {"account": "2" * 12}, 0, id="another account"),
+        pytest.param({"account": "123456789012"}, {"role_arn": ROLE}, 3, id="the account of the role"),
+    ],
+)
+def test_claims_meet_only_in_one_account_and_region(one: dict[str, Any], other: dict[str, Any], shared: int) -> None:
+    assert len(claims(environment(aws=one)).keys() & claims(environment(aws=other)).keys()) == shared
+
+
+@pytest.mark.parametrize(
+    ("other", "shared"),
+    [
+        pytest.param({"load_balancer": "alb"}, True, id="the same listener"),
+        pytest.param({"load_balancer": "alb", "port": 80}, False, id="another port"),
+        pytest.param({"load_balancer": "other"}, False, id="another load balancer"),
+        pytest.param({"listener_arn": LISTENER}, False, id="an ARN, which does not say its port"),
+    ],
+)
+def test_listeners_are_told_apart_by_load_balancer_and_port(other: dict[str, Any], shared: bool) -> None:
+    meeting = claims(environment()).keys() & claims(environment(page=other)).keys()
+    assert any(claim.kind == "listener" for claim in meeting) == shared
+
+
+def test_claims_are_ordered_so_that_reports_are_stable() -> None:
+    assert sorted(claims(environment()))[0].kind == "listener"
+    assert Claim("secret", "a") < Claim("secret", "b") < Claim("service", "a")
