@@ -10,10 +10,10 @@ from desired_state.model import Aws, Environment, Maintenance
 
 @dataclass(frozen=True, order=True)
 class Claim:
-    """One thing in AWS that only one entry may drive."""
+    """A name or a thing in AWS that only one file may have."""
 
     kind: str
-    """service, secret or listener."""
+    """environment, service, secret or listener."""
     identity: str
     """Where it is and what it is called; equal exactly when it is the same thing."""
 
@@ -24,6 +24,7 @@ def claims(environment: Environment) -> Mapping[Claim, str]:
 
 
 def _claims(environment: Environment) -> Iterator[tuple[Claim, str]]:
+    yield Claim("environment", environment.environment), "environment"
     place = _place(environment.aws)
     for name, service in environment.services.items():
         yield Claim("service", f"{place}/{service.cluster}/{service.service}"), f"services.{name}"

@@ -26,23 +26,31 @@ def environment(*, aws: dict[str, Any] | None = None, page: dict[str, Any] | Non
 
 def test_every_claim_names_the_key_that_makes_it() -> None:
     made = {(claim.kind, key) for claim, key in claims(environment()).items()}
-    assert made == {("service", "services.api"), ("secret", "databases.postgres"), ("listener", "maintenance")}
+    assert made == {
+        ("environment", "environment"),
+        ("service", "services.api"),
+        ("secret", "databases.postgres"),
+        ("listener", "maintenance"),
+    }
 
 
-def test_an_empty_environment_claims_nothing() -> None:
-    assert claims(Environment(version=1, environment="p", aws=Aws(region="us-east-1"))) == {}
+def test_an_empty_environment_claims_only_its_name() -> None:
+    empty = Environment(version=1, environment="p", aws=Aws(region="us-east-1"))
+    assert claims(empty) == {Claim("environment", "p"): "environment"}
 
 
 @pytest.mark.parametrize(
     ("one", "other", "shared"),
     [
-        pytest.param({}, {}, 3, id="the same place"),
-        pytest.param({}, {"region": "eu-west-1"}, 0, id="another region"),
-        pytest.param({"account": "1" * 12}, {"account": "2" * 12}, 0, id="another account"),
-        pytest.param({"account": "123456789012"}, {"role_arn": ROLE}, 3, id="the account of the role"),
+        pytest.param({}, {}, 4, id="the same place"),
+        pytest.param({}, {"region": "eu-west-1"}, 1, id="another region"),
+        pytest.param({"account": "1" * 12}, {"account": "2" * 12}, 1, id="another account"),
+        pytest.param({"account": "123456789012"}, {"role_arn": ROLE}, 4, id="the account of the role"),
     ],
 )
-def test_claims_meet_only_in_one_account_and_region(one: dict[str, Any], other: dict[str, Any], shared: int) -> None:
+def test_all_but_the_name_meet_only_in_one_account_and_region(
+    one: dict[str, Any], other: dict[str, Any], shared: int
+) -> None:
     assert len(claims(environment(aws=one)).keys() & claims(environment(aws=other)).keys()) == shared
 
 
@@ -61,5 +69,5 @@ def test_listeners_are_told_apart_by_load_balancer_and_port(other: dict[str, Any
 
 
 def test_claims_are_ordered_so_that_reports_are_stable() -> None:
-    assert sorted(claims(environment()))[0].kind == "listener"
+    assert [claim.kind for claim in sorted(claims(environment()))] == ["environment", "listener", "secret", "service"]
     assert Claim("secret", "a") < Claim("secret", "b") < Claim("service", "a")

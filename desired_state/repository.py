@@ -1,0 +1,222 @@
+"""A path of a git repository at a commit, as text. A bare copy is fetched; nothing is ever checked out."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from desired_state.git import Failed, Refused, Remote, git, shown_location
+
+__all__ = ["Blob", "Damaged", "Refused", "Repository", "Unreachable", "checked_path", "shown_location"]
+
+FURTHEST: Final = 50
+"""How many commits behind the head a good version of a file is looked for."""
+_PLAIN: Final = "100644"
+_ENDINGS: Final = (".yaml", ".yml")
+_MAGIC: Final = re.compile(r"[*?\[\]]")
+_BRANCH: Final = re.compile(
+    r"(?!-)(?!.*(?:\.\.|@\{|//|/\.|\.lock(?:/|$)))[^\x00-\x20\x7f~^:?*\[\\/.][^\x00-\x20\x7f~^:?*\[\\]*"
+)
+
+
+class Unreachable(Exception):
+    """The repository did not answer, or has no such branch. What was in force stays in force."""
+
+
+class Damaged(Exception):
+    """The copy on this machine cannot be read; it can be fetched anew."""
+
+
+@dataclass(frozen=True)
+class Blob:
+    """A file at a commit."""
+
+    oid: str
+    mode: str
+    size: int
+    """Bytes; 0 where it is no blob."""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is an ordinary file: no link, no program, no other repository."""
+        return self.mode == _PLAIN
+
+
+class Repository:
+    """One branch of a repository, and the bare copy of it below `cache`. `timeout`: seconds for one git command."""
+
+    def __init__(self, location: str, branch: str, cache: Path, *, timeout: float = 20.0) -> None:
+        if not _BRANCH.fullmatch(branch) or branch.endswith(("/", ".")):
+            raise Refused("the branch is not one that git allows; write its name without refs/heads/")
+        self._remote = Remote(location)
+        self._shown = shown_location(location)
+        self._branch = branch
+        self._timeout = timeout
+        self._folder = cache.absolute() / f"{sha256(self._remote.address.encode()).hexdigest()[:16]}.git"
+        self._ref = f"refs/trueup/{branch}"
+        self._prepared = False
+
+    def head(self) -> str:
+        """The commit that the branch is at now: one ls-remote. Unreachable: no answer, or no such branch."""
+        name = f"refs/heads/{self._branch}"
+        told = self._ask("ls-remote", "--", self._remote.address, name).decode(errors="replace")
+        found = next((line.split("\t")[0] for line in told.splitlines() if line.endswith(f"\t{name}")), "")
+        if not re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", found):
+            raise Unreachable(f"{self._shown} has no branch {self._branch}; create it, or name another --branch")
+        return found
+
+    def fetch(self) -> str:
+        """The commit that the branch is at, now with its last commits in the copy. Unreachable: no answer."""
+        head = self.head()
+        incoming = f"{self._ref}-incoming"
+        refspec = f"+refs/heads/{self._branch}:{incoming}"
+        options = (
+            "--quiet",
+            "--no-tags",
+            "--no-recurse-submodules",
+            "--no-write-fetch-head",
+            f"--depth={FURTHEST + 1}",
+        )
+        with self._locked():
+            self._prepare(sha256_ids=len(head) == 64)
+            self._ask("fetch", *options, "--", self._remote.address, refspec, folder=self._folder)
+            return self._look("rev-parse", "--verify", f"{incoming}^{{commit}}").decode().strip()
+
+    def known(self) -> str:
+        """The commit that was accepted last, also by an earlier process; empty where there is none."""
+        try:
+            return self._look("rev-parse", "--verify", "--quiet", f"{self._ref}^{{commit}}").decode().strip()
+        except Damaged:
+            return ""
+
+    def accept(self, commit: str) -> None:
+        """Remember the commit, for a time when the repository does not answer."""
+        with self._locked():
+            self._look("update-ref", self._ref, commit)
+
+    def discard(self) -> None:
+        """Give the copy up, so that the next fetch starts anew."""
+        with self._locked():
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._prepared = False
+
+    def history(self, commit: str) -> list[str]:
+        """The commit and up to 50 before it, newest first, along first parents: what the branch was, one by one."""
+        return self._look("rev-list", "--first-parent", f"--max-count={FURTHEST + 1}", commit).decode().split()
+
+    def descends(self, commit: str, ancestor: str) -> bool:
+        """Whether the branch came to `commit` from `ancestor`; also true where the copy does not reach far enough."""
+        line = set(self._look("rev-list", commit).split())
+        if ancestor.encode() in line:
+            return True
+        cut = self._look("rev-parse", "--is-shallow-repository").strip() == b"true"
+        return cut and line.isdisjoint(self._look("rev-list", ancestor).split())
+
+    def files(self, commit: str, path: str) -> Mapping[str, Blob]:
+        """The files that a path means at a commit: the file itself, the YAML files of a folder, or what a glob matches.
+
+        `path` is one that `checked_path` returned. Empty where there is nothing there.
+        """
+        if magic := _MAGIC.search(path):
+            fixed, pattern = path[: magic.start()].rpartition("/")[0], _pattern(path)
+            return {name: blob for name, blob in self._tree(commit, fixed, deep=True) if pattern.fullmatch(name)}
+        found = dict(self._tree(commit, "", only=path)) if path else {}
+        if path and (path not in found or found[path].mode != "040000"):
+            return found
+        return {name: blob for name, blob in self._tree(commit, path) if name.endswith(_ENDINGS)}
+
+    def read(self, blob: Blob) -> bytes:
+        """The bytes of a file."""
+        return self._look("cat-file", "blob", blob.oid)
+
+    def _tree(self, commit: str, folder: str, *, only: str = "", deep: bool = False) -> Iterator[tuple[str, Blob]]:
+        below = [only] if only else [f"{folder}/"] if folder else []
+        options = ["-r"] if deep else []
+        told = self._look("ls-tree", *options, "-l", "-z", "--full-tree", commit, "--", *below)
+        for line in told.decode(errors="surrogateescape").split("\0"):
+            if line:
+                about, _, name = line.partition("\t")
+                mode, _, oid, size = about.split()
+                yield name, Blob(oid, mode, int(size) if size.isdigit() else 0)
+
+    def _ask(self, *words: str, folder: Path | None = None) -> bytes:
+        """A command that talks to the other side."""
+        try:
+            return git(*words, timeout=self._timeout, folder=folder, remote=self._remote)
+        except Failed as error:
+            raise Unreachable(f"{self._shown}: {error}") from None
+
+    def _look(self, *words: str) -> bytes:
+        """A command on the copy alone."""
+        try:
+            return git(*words, timeout=self._timeout, folder=self._folder)
+        except Failed as error:
+            raise Damaged(str(error)) from None
+
+    def _prepare(self, *, sha256_ids: bool) -> None:
+        """A bare copy with settings of ours and no others: git would run programs that its settings name."""
+        if self._prepared and self._folder.exists():
+            return
+        kind = "sha256" if sha256_ids else "sha1"
+        if not (self._folder / "HEAD").exists():
+            shutil.rmtree(self._folder, ignore_errors=True)
+            git("init", "--quiet", "--bare", "--template=", f"--object-format={kind}", str(self._folder), timeout=20)
+        version, extension = ("1", "[extensions]\n\tobjectformat = sha256\n") if sha256_ids else ("0", "")
+        settings = f"[core]\n\trepositoryformatversion = {version}\n\tbare = true\n{extension}"
+        (self._folder / "config").write_text(settings)
+        for left in self._folder.rglob("*.lock"):  # of a process that was killed: nobody else holds ours
+            left.unlink(missing_ok=True)
+        self._prepared = True
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """One process at a time changes the copy: `plan` may run beside the daemon."""
+        try:
+            self._folder.parent.mkdir(parents=True, exist_ok=True)
+            lock = os.open(f"{self._folder}.busy", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise Unreachable(f"the cache folder {self._folder.parent} cannot be written: {error.strerror}") from None
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        except Failed as error:
+            raise Unreachable(f"{self._shown}: {error}") from None
+        finally:
+            os.close(lock)
+
+
+def checked_path(path: str) -> str:
+    """The path of a file, a folder or a glob as git spells it; empty for the top folder. Refused: none can be meant."""
+    parts = [part for part in path.split("/") if part not in ("", ".")]
+    if path.startswith("/") or ".." in parts or re.search(r"[\x00-\x1f\x7f\\]", path):
+        raise Refused("the path leads out of the repository; write one that starts at its top folder")
+    _pattern("/".join(parts))
+    return "/".join(parts)
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    """A glob as a regular expression: `*` and `?` stay within one folder, `**/` is any folders, also none."""
+    pieces = re.split(r"(\*\*/|\*\*|\*|\?|\[[^]/]+\])", path)
+    meanings = {"**/": "(?:[^/]+/)*", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    whole = ""
+    for piece in pieces:
+        if piece in meanings:
+            whole += meanings[piece]
+        elif piece.startswith("[") and piece.endswith("]") and len(piece) > 2:
+            inside = piece[1:-1]
+            negated, inside = ("^", inside[1:]) if inside[0] == "!" else ("", inside)
+            whole += f"[{negated}{re.escape(inside).replace(chr(92) + '-', '-')}]"
+        else:
+            whole += re.escape(piece)
+    try:
+        return re.compile(whole)
+    except re.error:
+        raise Refused("the path is a glob that cannot be read; write one with *, ** and ?") from None
