@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
+from pathlib import Path
 
 from desired_state.model import Environment
 from desired_state.ownership import claims
 from desired_state.parse import LARGEST, Invalid, Problem, parse
-from desired_state.repository import Blob, Damaged, Repository, Unreachable, checked_path
+from desired_state.repository import Blob, Damaged, Repository, Unreachable, checked_path, committed
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,15 @@ class Source:
             except Damaged as error:
                 raise Unreachable(f"what was fetched cannot be read: {error}") from None
         return self._current
+
+    def before(self, standing: Standing) -> Environment | None:
+        """The last good version of a file that said something else; None where the branch has none."""
+        for commit in self._repository.history(standing.commit):
+            blob = self._repository.files(commit, standing.file).get(standing.file)
+            earlier = self._environment(standing.file, blob) if blob else None
+            if isinstance(earlier, Environment) and earlier != standing.environment:
+                return earlier
+        return None
 
     def _newer(self, former: InForce | None) -> InForce:
         commit = self._repository.fetch()
@@ -160,6 +170,18 @@ def settled(before: Versions, candidates: Versions, bad: Iterable[str]) -> Versi
 def contested(standings: Iterable[Standing]) -> tuple[Problem, ...]:
     """What two files claim at once."""
     return tuple(clash.problem(clash.files[1]) for clash in _clashes({each.file: each for each in standings}))
+
+
+def committed_before(file: Path, environment: Environment) -> Environment | None:
+    """The last good version of a file in somebody's work tree that was committed and said something else."""
+    for content in committed(file):
+        try:
+            earlier = parse(content, str(file))
+        except Invalid:
+            continue
+        if earlier != environment:
+            return earlier
+    return None
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Final
 
 from desired_state.git import Failed, Refused, Remote, git, shown_location
 
-__all__ = ["Blob", "Damaged", "Refused", "Repository", "Unreachable", "checked_path", "shown_location"]
+__all__ = ["Blob", "Damaged", "Refused", "Repository", "Unreachable", "checked_path", "committed", "shown_location"]
 
 FURTHEST: Final = 50
 """How many commits behind the head a good version of a file is looked for."""
@@ -191,6 +191,19 @@ class Repository:
             raise Unreachable(f"{self._shown}: {error}") from None
         finally:
             os.close(lock)
+
+
+def committed(file: Path, *, timeout: float = 5.0) -> Iterator[bytes]:
+    """What a file of somebody's work tree was at its last commits, newest first. Nothing where git knows none."""
+    at = ("-C", str(file.absolute().parent))
+    try:
+        listed = git(
+            *at, "rev-list", "--first-parent", f"--max-count={FURTHEST}", "HEAD", "--", file.name, timeout=timeout
+        )
+        for commit in listed.decode().split():
+            yield git(*at, "cat-file", "blob", f"{commit}:./{file.name}", timeout=timeout)
+    except Failed:
+        return
 
 
 def checked_path(path: str) -> str:

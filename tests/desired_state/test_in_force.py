@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from desired_state.in_force import InForce, Source
+from desired_state.in_force import InForce, Source, committed_before
+from desired_state.parse import parse
 from desired_state.repository import Refused, Repository, Unreachable
 from tests.desired_state.git_world import Work, environment, service
 
@@ -283,3 +284,30 @@ def test_what_gives_a_claim_up_in_a_bad_commit_has_not_given_it_up(work: Work) -
 
     assert versions(found) == {"a.yaml": first, "b.yaml": first}
     assert found.bad_files == {"a.yaml", "b.yaml"}
+
+
+@pytest.mark.parametrize(
+    ("versions_", "mode"),
+    [
+        pytest.param([], None, id="a first version"),
+        pytest.param(["mode: observe"], "observe", id="the one before"),
+        pytest.param(["mode: observe", "nonsense"], "observe", id="behind a bad one"),
+        pytest.param(["mode: observe", "mode: enforce"], "observe", id="behind one that says the same"),
+    ],
+)
+def test_what_a_file_said_before_is_found(work: Work, versions_: list[str], mode: str | None) -> None:
+    for line in versions_:
+        work.commit({FILE: environment("production", line)})
+    work.commit({FILE: environment("production", "mode: enforce") + "# now\n"})
+    files = source(work)
+    standing = files.poll().standings[0]
+
+    found = (files.before(standing), committed_before(work.folder / FILE, standing.environment))
+
+    assert [earlier and earlier.mode for earlier in found] == [mode, mode]
+
+
+def test_a_file_outside_any_repository_said_nothing_before(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text(environment())
+
+    assert committed_before(tmp_path / FILE, parse(environment().encode(), FILE)) is None
