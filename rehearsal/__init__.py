@@ -1,0 +1,1 @@
+"""An AWS to rehearse on: moto's server, made as strict and as slow as AWS."""
