@@ -1,0 +1,259 @@
+"""The way to AWS: one session per account and region, kept clients, time-outs, retries and what errors mean."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, Literal, cast, overload
+
+import boto3
+import botocore.session
+from botocore.config import Config
+from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoCredentialsError, NoRegionError
+from botocore.parsers import ResponseParserError
+
+from reconcilers.contract import Stalled
+
+if TYPE_CHECKING:
+    from mypy_boto3_application_autoscaling import ApplicationAutoScalingClient
+    from mypy_boto3_ecr import ECRClient
+    from mypy_boto3_ecs import ECSClient
+    from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_sts import STSClient
+
+# Codes differ by protocol: JSON services say AccessDeniedException, query services AccessDenied.
+_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403"})
+_THROTTLED = frozenset(
+    {
+        "ConcurrentUpdateException",
+        "LimitExceededException",
+        "RequestLimitExceeded",
+        "Throttling",
+        "ThrottlingException",
+        "ThrottledException",
+        "TooManyRequestsException",
+    }
+)
+_UNSUPPORTED = frozenset({"404", "501", "InvalidAction", "NotImplemented", "UnknownOperationException"})
+# A ClientException by its code, a passing state by its words: ECS has no code for it, and botocore never retries it.
+_PASSING = ("Too many concurrent attempts",)
+
+Observer = Callable[[str, str, str, float], None]  # service, operation, error code or "", seconds
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an environment lives. Environments of one place share its connection and its batched reads."""
+
+    region: str
+    role_arn: str | None = None
+
+
+class Connection:
+    """One account and region: a session, and per service one client that reads and one that writes.
+
+    Reading retries with jitter. Writing makes one attempt: after a time-out the caller has to look again first.
+    `guard` runs right before every write is sent and may raise `Superseded`. `on_call` hears of every call that ended.
+    """
+
+    def __init__(self, place: Place, *, timeout: float = 8.0, on_call: Observer = lambda *_: None) -> None:
+        self.place = place
+        self.guard: Callable[[], None] = lambda: None
+        self.writes_in_flight = 0
+        self._on_call = on_call
+        self._timeout = timeout
+        self._lock = threading.RLock()  # creating clients is not documented as thread-safe; using them is
+        self._clients: dict[tuple[str, str, bool], Any] = {}
+        self._session: boto3.Session | None = None
+        self._clock: tuple[datetime, float] | None = None
+        self._account: tuple[str, float] | None = None
+
+    @overload
+    def reading(self, service: Literal["ecs"]) -> "ECSClient": ...
+    @overload
+    def reading(self, service: Literal["elbv2"]) -> "ElasticLoadBalancingv2Client": ...
+    @overload
+    def reading(self, service: Literal["secretsmanager"]) -> "SecretsManagerClient": ...
+    @overload
+    def reading(self, service: Literal["application-autoscaling"]) -> "ApplicationAutoScalingClient": ...
+    @overload
+    def reading(self, service: Literal["sts"]) -> "STSClient": ...
+    @overload
+    def reading(self, service: Literal["ecr"], region: str) -> "ECRClient": ...
+    def reading(self, service: str, region: str | None = None) -> Any:
+        """The client for reads: three attempts with jitter."""
+        return self._client(service, region or self.place.region, writes=False)
+
+    @overload
+    def writing(self, service: Literal["ecs"]) -> "ECSClient": ...
+    @overload
+    def writing(self, service: Literal["elbv2"]) -> "ElasticLoadBalancingv2Client": ...
+    @overload
+    def writing(self, service: Literal["secretsmanager"]) -> "SecretsManagerClient": ...
+    @overload
+    def writing(self, service: Literal["application-autoscaling"]) -> "ApplicationAutoScalingClient": ...
+    def writing(self, service: str) -> Any:
+        """The client for writes: one attempt, and the guard right before it."""
+        return self._client(service, self.place.region, writes=True)
+
+    @property
+    def is_real_aws(self) -> bool:
+        """False where AWS_ENDPOINT_URL leads to an emulator or a proxy."""
+        return ".amazonaws.com" in self.reading("ecs").meta.endpoint_url
+
+    def now(self) -> datetime:
+        """The time by AWS: the Date of its last answer, carried on by the monotonic clock."""
+        if self._clock is None:
+            self.account()
+        date, at = self._clock or (datetime.now(UTC), time.monotonic())
+        return date + timedelta(seconds=time.monotonic() - at)
+
+    def account(self) -> str:
+        """The account that STS says we act in (12 digits); asked again every quarter of an hour."""
+        if self._account is None or time.monotonic() - self._account[1] > 900:
+            self._account = (self.reading("sts").get_caller_identity()["Account"], time.monotonic())
+        return self._account[0]
+
+    def _client(self, service: str, region: str, *, writes: bool) -> Any:
+        with self._lock:
+            key = (service, region, writes)
+            if key not in self._clients:
+                self._clients[key] = self._create(service, region, writes=writes)
+            return self._clients[key]
+
+    def _create(self, service: str, region: str, *, writes: bool) -> Any:
+        self._session = self._session or _session(self.place, _config(self._timeout, attempts=3))
+        config = _config(self._timeout, attempts=1 if writes else 3)
+        client = self._session.client(cast(Any, service), region_name=region, config=config)
+        events = client.meta.events
+        events.register("before-call", self._started)
+        events.register("after-call", self._ended)
+        events.register("after-call-error", self._broke)
+        if writes:
+            events.register_first("before-call", self._about_to_write)
+            events.register_last("after-call", self._wrote)
+            events.register_last("after-call-error", self._wrote)
+        return client
+
+    def _about_to_write(self, **_: object) -> None:
+        self.guard()
+        with self._lock:
+            self.writes_in_flight += 1
+
+    def _wrote(self, **_: object) -> None:
+        with self._lock:
+            self.writes_in_flight -= 1
+
+    def _started(self, context: dict[str, Any], **_: object) -> None:
+        context["trueup_started"] = time.monotonic()
+
+    def _ended(
+        self, http_response: Any, parsed: dict[str, Any], model: Any, context: dict[str, Any], **_: object
+    ) -> None:
+        if date := _date(http_response.headers.get("Date", "")):
+            self._clock = (date, time.monotonic())
+        self._tell(model, context, parsed.get("Error", {}).get("Code", "") if http_response.status_code >= 300 else "")
+
+    def _broke(self, exception: Exception, context: dict[str, Any], event_name: str, **_: object) -> None:
+        service, operation = event_name.split(".")[1:3]
+        self._on_call(service, operation, type(exception).__name__, time.monotonic() - context["trueup_started"])
+
+    def _tell(self, model: Any, context: dict[str, Any], code: str) -> None:
+        seconds = time.monotonic() - context["trueup_started"]
+        self._on_call(model.service_model.service_id.hyphenize(), model.name, code, seconds)
+
+
+def _config(timeout: float, *, attempts: int) -> Config:
+    return Config(
+        connect_timeout=min(2.0, timeout),
+        read_timeout=timeout,
+        max_pool_connections=16,
+        retries={"mode": "standard", "total_max_attempts": attempts},
+        user_agent_extra="trueup",
+    )
+
+
+def _session(place: Place, config: Config) -> boto3.Session:
+    core = botocore.session.get_session()
+    core.set_default_client_config(config)  # for the clients that fetch credentials
+    source = boto3.Session(botocore_session=core, region_name=place.region)
+    if place.role_arn is None:
+        return source
+    credentials = source.get_credentials()
+    if credentials is None:
+        raise NoCredentialsError
+    fetcher = AssumeRoleCredentialFetcher(
+        source._session.create_client,
+        credentials,
+        place.role_arn,
+        extra_args={"RoleSessionName": "trueup"},
+    )
+    assumed = botocore.session.get_session()
+    # botocore's own seam: boto3 offers none for credentials that refresh themselves.
+    cast(Any, assumed)._credentials = DeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role")
+    return boto3.Session(botocore_session=assumed, region_name=place.region)
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(text)
+    except ValueError:
+        return None  # a proxy's own idea of a date: the answer itself is good
+    return (date if date.tzinfo else date.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+def code(error: Exception) -> str:
+    """The AWS error code, or "" for anything that AWS did not answer."""
+    return str(error.response.get("Error", {}).get("Code", "")) if isinstance(error, ClientError) else ""
+
+
+def is_denied(error: Exception) -> bool:
+    """AWS understood and refused: a permission is missing."""
+    return code(error) in _DENIED
+
+
+def is_unsupported(error: Exception) -> bool:
+    """The endpoint does not know this API at all. Emulators say so with an HTML page and status 500."""
+    if not isinstance(error, ClientError):
+        return False
+    kind = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("content-type", "")
+    return code(error) in _UNSUPPORTED or (code(error) == "500" and kind.startswith("text/html"))
+
+
+def is_ambiguous(error: Exception) -> bool:
+    """Whether a write that ended so may have had its effect all the same."""
+    if isinstance(error, ClientError):
+        return _status(error) >= 500 and code(error) not in _THROTTLED
+    return isinstance(error, HTTPClientError | ResponseParserError)
+
+
+def is_terminal(error: Exception) -> bool:
+    """Whether trying again cannot help: AWS understood the request and said no, for a reason that does not pass."""
+    if isinstance(error, NoCredentialsError | NoRegionError):
+        return False  # credentials come and go with their provider
+    if isinstance(error, ClientError):
+        passing = code(error) in _THROTTLED or any(words in str(error) for words in _PASSING)
+        return 400 <= _status(error) < 500 and _status(error) not in (408, 429) and not passing and not _expired(error)
+    return isinstance(error, BotoCoreError) and type(error).__name__ in {"ParamValidationError", "UnknownServiceError"}
+
+
+def sentence(error: Exception) -> str:
+    """The error as one line for a person, with the permission to add where one is missing."""
+    if not isinstance(error, ClientError):
+        return f"{error}" if isinstance(error, Stalled) else " ".join(f"{error}".split())[:500] or type(error).__name__
+    message = " ".join(str(error.response.get("Error", {}).get("Message", "")).split())[:400]
+    if is_denied(error):
+        return f"not allowed to call {error.operation_name}: {message}; grant it to the role that trueup runs as"
+    return f"{error.operation_name} failed ({code(error) or _status(error)}): {message}"
+
+
+def _status(error: ClientError) -> int:
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def _expired(error: ClientError) -> bool:
+    return code(error) in {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "RequestTimeTooSkewed"}

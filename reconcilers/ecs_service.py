@@ -1,0 +1,341 @@
+"""An ECS service: which revision it runs, how many tasks, and since when."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from desired_state.model import Service
+from reconcilers.aws import Connection
+from reconcilers.contract import Absent, Change, Drift, Observation, Reconciler, Stalled
+from reconcilers.ecs_count import SHUTDOWN, Count, ForgetTag, RememberTag, ResumeScaling, Shutdown, SuspendScaling
+from reconcilers.ecs_reads import EcsReads
+from reconcilers.ecs_records import TAG, Incomplete, ServiceRecord, family_of, short
+from reconcilers.ecs_target import BASE, FAMILY, OVERLAY, Target, Targets
+from reconcilers.secrets import Secrets
+from reconcilers.task_definition import mark
+
+if TYPE_CHECKING:
+    from mypy_boto3_ecs.type_defs import TagTypeDef
+
+HOLD = "hold"  # a tag on the service: report and do not write until this instant; without its prefix
+_LONGEST_HOLD = timedelta(hours=24)
+# AWS services do not share a clock: only after this margin is a deployment surely younger than what it answers.
+_MARGIN = timedelta(seconds=2)
+_UNDER_WAY = frozenset({"PENDING", "IN_PROGRESS"})
+_SCALING = {
+    "in": "DynamicScalingInSuspended",
+    "out": "DynamicScalingOutSuspended",
+    "scheduled": "ScheduledScalingSuspended",
+}
+
+
+@dataclass(frozen=True)
+class ServicePin:
+    """One entry of `services`, with what it needs to know from the rest of its file."""
+
+    name: str
+    service: Service
+    secrets: tuple[str, ...]  # of the databases that it names
+    commit: str
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Cluster and service."""
+        return self.service.cluster, self.service.service
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveService(Observation):
+    """The service, and what the file means for it."""
+
+    record: ServiceRecord
+    target: Target | None  # None: no revision is asked for, or none can be
+    count: Count
+    restart: str = ""  # why every task must be replaced; empty: it need not
+
+    @property
+    def started(self) -> str:
+        """When the oldest of the tasks may have started."""
+        created = self.record.primary.created if self.record.primary else None
+        return f"{created:%Y-%m-%dT%H:%M:%SZ}" if created else "unknown"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Update(Change):
+    count: int | None = None  # sent only when it differs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deploy(_Update):
+    """RegisterTaskDefinition where no equal revision exists, then UpdateService with it, and with the count."""
+
+    actions = ("ecs:RegisterTaskDefinition", "ecs:TagResource", "iam:PassRole", "ecs:UpdateService")
+
+    target: Target
+
+    @property
+    def asks(self) -> tuple[str, ...]:
+        return (*super().asks, self.target.arn or self.target.text)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Restart(_Update):
+    """UpdateService with forceNewDeployment, and with the count."""
+
+    actions = ("ecs:UpdateService",)
+    once = True
+
+    @property
+    def asks(self) -> tuple[str, ...]:
+        return tuple(ask for ask in super().asks if not ask.startswith("desired_count="))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale(_Update):
+    """UpdateService with desiredCount alone: starts no deployment."""
+
+    actions = ("ecs:UpdateService",)
+
+
+class EcsServiceReconciler(Reconciler[ServicePin, LiveService]):
+    """Drives one ECS service with ECS's own rolling deployments."""
+
+    reads = (
+        "ecs:DescribeServices",
+        "ecs:DescribeTaskDefinition",
+        "ecs:ListTaskDefinitions",
+        "ecs:ListServiceDeployments",
+        "ecs:DescribeServiceRevisions",
+        "ecr:DescribeImages",
+        "application-autoscaling:DescribeScalableTargets",
+        "secretsmanager:DescribeSecret",
+        "secretsmanager:ListSecretVersionIds",
+    )
+
+    def __init__(self, connection: Connection, reads: EcsReads, secrets: Secrets) -> None:
+        self._connection = connection
+        self._reads = reads
+        self._secrets = secrets
+        self._targets = Targets(reads)
+
+    def observe(self, desired: ServicePin) -> LiveService:
+        record = self._reads.service(desired.key)
+        if record.status not in ("ACTIVE", ""):
+            raise Absent(f"ECS service {record.name} is {record.status}")
+        count = self._count(desired, record)
+        now = self._connection.now()
+        target, blocked = self._wanted(desired, record, count, now)
+        restart, soon = self._restart(desired, record, count, now)
+        return LiveService(
+            record=record,
+            target=target,
+            count=count,
+            restart=restart,
+            settling=soon or _settling(record, target, count),
+            overdue=_overdue(record, desired.service.progress_deadline, now),
+            blocked=blocked or count.blocked(),
+            held=_held(record, now),
+            advice=target.advice if target else (),
+        )
+
+    @staticmethod
+    def diff(desired: ServicePin, live: LiveService) -> Iterator[Change]:
+        count, moved = live.count.wanted(), live.count.drift()
+        yield from live.count.first()
+        if live.target and live.target.drifts:
+            yield from _own_family(live)
+            yield Deploy(target=live.target, count=count, drifts=(*live.target.drifts, *moved))
+        elif live.restart:
+            yield Restart(count=count, drifts=(Drift("tasks_started", live.started, live.restart), *moved))
+        elif count is not None:
+            yield Scale(count=count, drifts=moved)
+        yield from live.count.last()
+        if live.record.tags.get(FAMILY) == family_of(live.record.task_definition) and not _own_family_needed(live):
+            yield ForgetTag(key=TAG + FAMILY)
+
+    def apply(self, desired: ServicePin, change: Change) -> None:
+        match change:
+            case Deploy(target=target):
+                self._update(desired, change, taskDefinition=target.arn or self._register(desired, target))
+            case Restart():
+                self._update(desired, change, forceNewDeployment=True)
+            case Scale():
+                self._update(desired, change)
+            case RememberTag(key=key, value=value):
+                tags: list[TagTypeDef] = [{"key": key, "value": value}]
+                self._connection.writing("ecs").tag_resource(resourceArn=self._arn(desired), tags=tags)
+            case ForgetTag(key=key):
+                self._connection.writing("ecs").untag_resource(resourceArn=self._arn(desired), tagKeys=[key])
+            case SuspendScaling():
+                self._scaling(desired, frozenset(_SCALING), suspended=True)
+            case ResumeScaling(kinds=kinds):
+                self._scaling(desired, kinds, suspended=False)
+
+    def _update(self, desired: ServicePin, change: _Update, **settings: Any) -> None:
+        if change.count is not None:
+            settings["desiredCount"] = change.count
+        cluster, service = desired.key
+        self._connection.writing("ecs").update_service(cluster=cluster, service=service, **settings)
+
+    def _arn(self, desired: ServicePin) -> str:
+        return self._reads.service(desired.key).arn
+
+    def _register(self, desired: ServicePin, target: Target) -> str:
+        base = self._reads.revision(target.base, fresh=True)
+        ours = {BASE: short(base.arn), OVERLAY: mark(short(base.arn), json.loads(target.text))}
+        ours[TAG + "commit"] = desired.commit
+        kept = {key: value for key, value in base.tags.items() if not key.startswith((TAG, "aws:"))}
+        told = self._connection.writing("ecs").register_task_definition(
+            **json.loads(target.text), tags=[{"key": key, "value": value} for key, value in (kept | ours).items()]
+        )
+        return told["taskDefinition"]["taskDefinitionArn"]
+
+    def _scaling(self, desired: ServicePin, kinds: frozenset[str], *, suspended: bool) -> None:
+        state: Any = {_SCALING[kind]: suspended for kind in sorted(kinds)}
+        self._connection.writing("application-autoscaling").register_scalable_target(
+            ServiceNamespace="ecs",
+            ResourceId="service/" + "/".join(desired.key),
+            ScalableDimension="ecs:service:DesiredCount",
+            SuspendedState=state,
+        )
+
+    def _count(self, desired: ServicePin, record: ServiceRecord) -> Count:
+        pinned = desired.service.desired_count
+        replaced = Shutdown.read(record.tags[SHUTDOWN]) if SHUTDOWN in record.tags else None
+        band = self._reads.band(desired.key) if pinned is not None or replaced else None
+        return Count(record.desired, pinned, band, replaced)
+
+    def _wanted(
+        self, desired: ServicePin, record: ServiceRecord, count: Count, now: datetime
+    ) -> tuple[Target | None, str]:
+        """The revision to run, and what stands against it."""
+        if record.scheduling == "DAEMON" and desired.service.desired_count is not None:
+            return None, f"{record.name} is a DAEMON service and has no count; take desired_count out"
+        if desired.service.desired_count == 0 and count.wanted() is not None:
+            return self._closing(desired, record, now)
+        return self._target(desired, record, now)
+
+    def _closing(self, desired: ServicePin, record: ServiceRecord, now: datetime) -> tuple[Target | None, str]:
+        """A complete shutdown is made whatever is wrong with the other pins."""
+        try:
+            target, blocked = self._target(desired, record, now)
+        except (Absent, Incomplete, ClientError, BotoCoreError):
+            return None, ""  # said by the pass after the shutdown
+        return (None if blocked else target), ""
+
+    def _target(self, desired: ServicePin, record: ServiceRecord, now: datetime) -> tuple[Target | None, str]:
+        if record.controller != "ECS":
+            return None, _undrivable(desired.service, record)
+        if not record.task_definition:
+            raise Incomplete(f"ECS did not say which task definition service {record.name} runs")
+        try:
+            target = self._targets.of(desired.service, record)
+        except Stalled as error:
+            return None, str(error)
+        return target, self._given_up(desired, record, target, now) if target and target.arn else ""
+
+    def _given_up(self, desired: ServicePin, record: ServiceRecord, target: Target, now: datetime) -> str:
+        """Whether ECS has given this very revision up: the circuit breaker is never fought."""
+        tried = [d.created for d in record.deployments if d.task_definition == target.arn and d.rollout == "FAILED"]
+        if target.drifts and not tried:
+            last = self._reads.last_deployment(desired.service.cluster, record.arn)
+            if last and last.task_definition == target.arn and last.status not in _UNDER_WAY | {"SUCCESSFUL"}:
+                tried = [last.created]
+        again = desired.service.restarted_at
+        if not tried or (again and again <= now and all(at and at < again for at in tried)):
+            return ""
+        since = "".join(f" started at {at:%Y-%m-%d %H:%M:%SZ}" for at in tried[:1] if at)
+        return (
+            f"ECS gave up the rollout of {short(target.arn)}{since}; "
+            "pin another revision, or set restarted_at to try again"
+        )
+
+    def _restart(self, desired: ServicePin, record: ServiceRecord, count: Count, now: datetime) -> tuple[str, str]:
+        """Why all tasks must be replaced now, and what makes that due in a moment."""
+        asked = [(desired.service.restarted_at, "restarted_at")] if desired.service.restarted_at else []
+        asked += [(changed, f"secret {name} changed") for name, changed in self._changed(desired)]
+        asked = [(at, why) for at, why in asked if at <= now + _MARGIN]  # a later instant is not due yet
+        if record.primary is None or not asked or not (record.desired or count.wanted()):
+            return "", ""
+        if (created := record.primary.created) is None:
+            return "", "ECS does not say when the tasks were started"
+        late = [(at, why) for at, why in asked if created < at]
+        due = [f"after {at:%Y-%m-%dT%H:%M:%SZ} ({why})" for at, why in late if at + _MARGIN <= now]
+        return (due[0], "") if due else ("", f"restart due in a moment: {late[0][1]}" if late else "")
+
+    def _changed(self, desired: ServicePin) -> Iterator[tuple[str, datetime]]:
+        for secret in desired.secrets:
+            try:
+                state = self._secrets.state(secret)
+            except Exception:  # noqa: BLE001, S112 — the database of this secret says what is wrong; the pins go on
+                continue
+            if not state.deleted:  # no task can start with a secret that is to be deleted
+                yield secret, state.changed
+
+
+def _settling(record: ServiceRecord, target: Target | None, count: Count) -> str:
+    primary = record.primary
+    if primary is None:
+        return "ECS shows no PRIMARY deployment yet" if record.controller == "ECS" else ""
+    if primary.task_definition != record.task_definition:
+        return f"waiting for ECS to start the rollout of {short(record.task_definition)}"
+    if primary.rollout == "IN_PROGRESS":
+        failed = f", {primary.failed} failed" if primary.failed else ""
+        tasks = f"{primary.running} of {primary.desired} tasks running{failed}"
+        return f"rolling out {short(primary.task_definition)}: {tasks}"
+    if count.pinned is not None and record.running not in (None, record.desired):
+        return f"{record.running} of {record.desired} tasks running"
+    return ""
+
+
+def _overdue(record: ServiceRecord, deadline: timedelta, now: datetime) -> str:
+    primary = record.primary
+    if primary is None or primary.created is None or primary.rollout != "IN_PROGRESS":
+        return ""
+    superseded = primary.task_definition != record.task_definition
+    if superseded or now - primary.created <= deadline:
+        return ""
+    minutes = round((now - primary.created).total_seconds() / 60)
+    return (
+        f"the rollout of {short(primary.task_definition)} has taken {minutes} minutes, longer than its "
+        f"progress_deadline; look at the service's events, or pin another revision"
+    )
+
+
+def _undrivable(service: Service, record: ServiceRecord) -> str:
+    if service.task_revision or service.image_tag or service.env or service.restarted_at or service.databases:
+        return f"{record.name} is deployed by {record.controller}; trueup drives only ECS's own rolling deployments"
+    return ""
+
+
+def _held(record: ServiceRecord, now: datetime) -> str:
+    if not (text := record.tags.get(HOLD)):
+        return ""
+    mend = f"write an instant such as {now + timedelta(hours=1):%Y-%m-%dT%H:%MZ}, or remove the tag"
+    try:
+        until = datetime.fromisoformat(text)
+    except ValueError:
+        return f"held: the tag {TAG}{HOLD} is not an instant; {mend}"
+    if until.tzinfo is None:
+        return f"held: the tag {TAG}{HOLD} has no offset; {mend}"
+    if until <= now:
+        return ""
+    if until > now + _LONGEST_HOLD:
+        return f"held: the tag {TAG}{HOLD} is more than 24 h ahead; {mend}"
+    return f"held by the tag {TAG}{HOLD} until {text}"
+
+
+def _own_family_needed(live: LiveService) -> bool:
+    """Whether the target is of another family: then the service remembers its own, for the day the pin is a number."""
+    target = live.target
+    arn = (target.arn or target.base) if target else ""
+    return bool(arn) and family_of(arn) != family_of(live.record.task_definition)
+
+
+def _own_family(live: LiveService) -> Iterator[Change]:
+    if _own_family_needed(live) and FAMILY not in live.record.tags:
+        yield RememberTag(key=TAG + FAMILY, value=family_of(live.record.task_definition))
