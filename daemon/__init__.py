@@ -1,0 +1,1 @@
+"""WHEN, and telling people: the loop, the logs, the metrics, the pages and the command line."""

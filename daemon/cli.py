@@ -1,0 +1,110 @@
+"""The command line: reads its words, and hands them to the one function that does the work."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import NoReturn
+
+from daemon import commands, settings
+from desired_state.repository import Refused, Unreachable
+
+_RUN = """
+Follow an environment file in git and keep AWS as it says.
+
+  trueup run --repository https://git.example/production.git --path production.yaml
+
+Every interval trueup asks git for the newest commit and AWS for what is live. What
+differs is repaired, unless the file says `mode: observe`. A rollback is a commit.
+SIGTERM or SIGINT: the call in flight ends, then the process exits with 0.
+SIGHUP: try again now what AWS refused or what is waiting.
+"""
+_PLAN = """
+Say what a pass would change, reading live AWS and writing nothing.
+
+  trueup plan production.yaml                           the file in this folder
+  trueup plan --repository . --path production.yaml     what is committed
+  trueup plan production.yaml --output markdown         for a pull-request comment
+
+Exit code: 0 no drift, 2 drift, 1 error.
+"""
+_VALIDATE = """
+Check environment files, without AWS and without git.
+
+  trueup validate production.yaml staging.yaml
+
+Every mistake is named with its file, line and key, and what to write instead.
+Exit code: 0 all good, 1 otherwise.
+"""
+_SCHEMA = """
+Print the JSON Schema of the environment file, for an editor's completion and checks.
+
+  trueup schema > trueup.schema.json
+"""
+_DEMO = """
+A rollback story on this machine: a rehearsal AWS, a git repository, and the daemon.
+Nothing leaves this machine and no AWS account is needed. It takes about a minute.
+"""
+_MAIN = """
+trueup keeps AWS as one small file per environment says: the ECS revision, the image
+tag, environment variables, the database endpoint, maintenance. A rollback is a commit.
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Words that cannot be understood end with 1: for `plan`, 2 means drift."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(1, f"trueup: {message}\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands and their options."""
+    top = _Parser("trueup", description=_MAIN, formatter_class=argparse.RawDescriptionHelpFormatter)
+    top.add_argument("--version", action="version", version=f"trueup {version('trueup')}")
+    verbs = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def verb(name: str, help_: str, text: str, run: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
+        formatter = argparse.RawDescriptionHelpFormatter
+        made = verbs.add_parser(name, help=help_, description=text, formatter_class=formatter)
+        made.set_defaults(run=run)
+        return made
+
+    run_ = verb("run", "follow a git repository and keep AWS as it says", _RUN, commands.run)
+    settings.add(run_, settings.REPOSITORY + settings.AWS + settings.DAEMON)
+    run_.add_argument(
+        "--once", action="store_true", help="passes until nothing is progressing, then stop: 0 in sync, 1 not"
+    )
+    run_.add_argument(
+        "--timeout", type=settings.seconds, default="900", metavar="SECONDS", help="longest time for --once"
+    )
+    plan = verb("plan", "say what a pass would change; writes nothing", _PLAN, commands.plan)
+    plan.add_argument(
+        "files", nargs="*", type=Path, metavar="FILE", help="environment files; without one, --repository"
+    )
+    plan.add_argument("--output", choices=("text", "json", "markdown"), default="text", help="(default: text)")
+    settings.add(plan, settings.REPOSITORY + settings.AWS)
+    validate = verb("validate", "check environment files without AWS", _VALIDATE, commands.validate)
+    validate.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    verb("schema", "print the JSON Schema of the environment file", _SCHEMA, commands.schema)
+    demo = verb("demo", "a rollback story on this machine", _DEMO, commands.demo)
+    demo.add_argument("--stay", action="store_true", help="leave daemon and rehearsal AWS running at the end")
+    return top
+
+
+def run(words: Sequence[str]) -> int:
+    """Run one command. Returns the exit code; what can be foreseen ends in one line, not in a traceback."""
+    chosen = parser().parse_args(words)
+    try:
+        return int(chosen.run(chosen))
+    except (commands.Misused, Refused, Unreachable) as error:
+        print(f"trueup: {error}", file=sys.stderr)  # noqa: T201 — the command line's own voice
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # `trueup schema | head`: what is left to flush at the end has nowhere to go either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1

@@ -1,0 +1,233 @@
+"""What each command does."""
+
+import argparse
+import json
+import os
+import signal
+import stat
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence, Sized
+from pathlib import Path
+from types import FrameType
+
+from daemon import http, logs
+from daemon import plan as rendering
+from daemon.enforcement import Enforcement, Surroundings
+from daemon.loop import Loop
+from daemon.metrics import Metrics
+from daemon.schedule import Schedule
+from daemon.settings import cache_of
+from daemon.status import EnvironmentStatus, GitStatus, Status
+from daemon.telling import Telling
+from daemon.wiring import Territory, place
+from desired_state.in_force import Source, Standing, contested
+from desired_state.parse import Invalid, Problem, parse
+from desired_state.parse import schema as file_schema
+from desired_state.repository import Repository, shown_location
+from desired_state.values import printable, shown
+from reconcilers.aws import Connection, Place
+from reconcilers.contract import Condition
+
+_MOST_BYTES = 1024 * 1024 + 1  # one more than a file may have, so that a larger one is seen to be larger
+_TRIES = 5  # looks in a row that may fail before `--once` and `plan` give up
+_PAUSE = 5.0  # seconds between the two looks that make a missing answer a fact
+
+
+class Misused(Exception):
+    """The command cannot do what was asked; the message says what to write."""
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """`trueup run`."""
+    stop = threading.Event()
+    loop, metrics, telling = _loop(chosen, stop)
+    if chosen.once:
+        _on_signals(stop, lambda: None)
+        return _once(loop, stop, chosen.timeout)
+    try:
+        server = http.serve(chosen.listen, loop.status, metrics)
+    except (OSError, ValueError) as error:
+        raise Misused(f"cannot listen on {chosen.listen}: {error}; give another --listen HOST:PORT") from error
+    schedule = Schedule(loop, chosen.interval)
+    _on_signals(stop, schedule.ask_again)
+    telling.journal.started(chosen.listen, chosen.interval)
+    schedule.start()
+    while not stop.wait(3600):
+        pass
+    schedule.stop()
+    server.close()
+    telling.journal.stopped()
+    _leave(0)
+    return 0
+
+
+def plan(chosen: argparse.Namespace) -> int:
+    """`trueup plan`."""
+    standings, problems = _from_files(chosen.files) if chosen.files else _from_git(chosen)
+    statuses = _planned(standings, chosen) if standings else ()
+    if chosen.output == "text":
+        rendering.print_text(statuses, problems)
+    else:
+        shown = rendering.as_json if chosen.output == "json" else rendering.as_markdown
+        sys.stdout.write(shown(statuses, problems) + "\n")
+    return rendering.exit_code(statuses, problems)
+
+
+def validate(chosen: argparse.Namespace) -> int:
+    """`trueup validate`."""
+    standings, problems = _from_files(chosen.files)
+    for problem in problems:
+        sys.stderr.write(f"{problem}\n")
+    for standing in standings:
+        sys.stdout.write(f"{printable(standing.file, 200)}: valid; {_summary(standing)}\n")
+    return 1 if problems else 0
+
+
+def schema(_: argparse.Namespace) -> int:
+    """`trueup schema`."""
+    sys.stdout.write(json.dumps(file_schema(), indent=2) + "\n")
+    return 0
+
+
+def demo(chosen: argparse.Namespace) -> int:
+    """`trueup demo`."""
+    try:
+        from daemon.demo import tell
+    except ModuleNotFoundError as error:
+        raise Misused(f"the demo needs {error.name}: install trueup[rehearsal]") from error
+    return tell(stay=chosen.stay)
+
+
+def _loop(chosen: argparse.Namespace, stop: threading.Event) -> tuple[Loop, Metrics, Telling]:
+    holder: list[Loop] = []
+    nothing = Status(git=GitStatus(repository="", branch="", path=""))
+    metrics = Metrics(lambda: holder[0].status() if holder else nothing)
+    logs.configure(chosen.log_level)
+    telling = Telling(logs.Journal(), metrics)
+    source, git = _source(chosen)
+
+    def territory(where: Place) -> Territory:
+        return Territory(Connection(where, timeout=chosen.aws_timeout, on_call=metrics.aws_call))
+
+    holder.append(Loop(source, git, territory, Surroundings(telling, stopping=stop.is_set), chosen.interval))
+    return holder[0], metrics, telling
+
+
+def _source(chosen: argparse.Namespace) -> tuple[Source, GitStatus]:
+    if not chosen.repository or not chosen.path:
+        raise Misused("name the repository and the path of the environment file: --repository … --path …")
+    cache = cache_of(chosen.cache, chosen.repository)
+    repository = Repository(chosen.repository, chosen.branch, cache, timeout=chosen.git_timeout)
+    git = GitStatus(repository=shown_location(chosen.repository), branch=chosen.branch, path=chosen.path)
+    return Source(repository, chosen.path), git
+
+
+def _once(loop: Loop, stop: threading.Event, timeout: float) -> int:
+    """Passes until nothing is progressing. What cannot be read is tried a few times, not for the whole time-out."""
+    end = time.monotonic() + timeout
+    loop.poll()
+    while not stop.is_set() and time.monotonic() < end:
+        waits = [loop.look(where) for where in loop.places]
+        if not loop.unsettled or loop.hopeless(_TRIES):
+            break
+        stop.wait(max(0.05, min([*waits, end - time.monotonic()])))
+    status = loop.status()
+    good = bool(status.environments) and all(environment.in_sync for environment in status.environments)
+    return 0 if good and not status.git.problems and not status.git.error else 1
+
+
+def _planned(standings: Sequence[Standing], chosen: argparse.Namespace) -> tuple[EnvironmentStatus, ...]:
+    around = Surroundings(_silence(), may_write=False)
+    territories: dict[Place, Territory] = {}
+    statuses = []
+    for standing in standings:
+        where = place(standing.environment)
+        if where not in territories:
+            territories[where] = Territory(Connection(where, timeout=chosen.aws_timeout))
+        enforcement = Enforcement(standing, territories[where], around)
+        _look_until_sure(enforcement)
+        statuses.append(rendering.with_overrides(enforcement.status(), standing.environment))
+    return tuple(statuses)
+
+
+def _look_until_sure(enforcement: Enforcement) -> None:
+    """One pass; what could not be read or is missing gets a second look, five seconds later."""
+    for attempt in range(3):
+        due = enforcement.due(full=True)
+        enforcement.territory.new_pass(due)
+        enforcement.run(due)
+        unsure = [r for r in enforcement.status().resources if r.condition is Condition.RETRYING]
+        if not unsure or attempt == 2:
+            return
+        time.sleep(_PAUSE)
+
+
+def _from_git(chosen: argparse.Namespace) -> tuple[list[Standing], tuple[Problem, ...]]:
+    source, _ = _source(chosen)
+    found = source.poll()
+    return list(found.standings), found.problems
+
+
+def _from_files(files: Iterable[Path]) -> tuple[list[Standing], tuple[Problem, ...]]:
+    standings: list[Standing] = []
+    problems: list[Problem] = []
+    for file in files:
+        try:
+            standings.append(Standing(file=str(file), commit="", environment=parse(_content(file), str(file))))
+        except Invalid as error:
+            problems += error.problems
+    return standings, (*problems, *contested(standings))
+
+
+def _content(file: Path) -> bytes:
+    name = shown(str(file))
+    try:
+        # Not blocking: opening a named pipe would wait for somebody to write into it.
+        descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, ValueError) as error:
+        raise Misused(f"cannot read {name}: {getattr(error, 'strerror', error)}") from error
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise Misused(f"{name} is not an ordinary file; name environment files")
+        with os.fdopen(descriptor, "rb", closefd=False) as opened:
+            return opened.read(_MOST_BYTES)
+    except OSError as error:
+        raise Misused(f"cannot read {name}: {error.strerror}") from error
+    finally:
+        os.close(descriptor)
+
+
+def _summary(standing: Standing) -> str:
+    environment = standing.environment
+    parts = [f"environment {environment.environment}", _counted(environment.services, "service")]
+    parts += [_counted(environment.databases, "database")] if environment.databases else []
+    return ", ".join(parts) + (", maintenance" if environment.maintenance else "")
+
+
+def _counted(things: Sized, noun: str) -> str:
+    return f"{len(things)} {noun}{'' if len(things) == 1 else 's'}"
+
+
+def _silence() -> Telling:
+    logs.configure("critical")  # the plan itself says what is wrong
+    return Telling(logs.Journal(), Metrics(lambda: Status(git=GitStatus(repository="", branch="", path=""))))
+
+
+def _on_signals(stop: threading.Event, ask_again: Callable[[], None]) -> None:
+    def end(_: int, __: FrameType | None) -> None:
+        if stop.is_set():  # a second signal does not wait
+            _leave(1)
+        stop.set()
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    signal.signal(signal.SIGHUP, lambda *_: threading.Thread(target=ask_again, daemon=True).start())
+
+
+def _leave(code: int) -> None:
+    """Leave now: threads that are still reading have nothing to lose, and would keep the process for seconds."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -1,0 +1,235 @@
+"""`trueup demo`: a rollback story in the terminal, played for real on a rehearsal AWS on this machine."""
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from daemon.demo_stage import FILE, Missed, Stage, stage
+from rehearsal.replaydash_names import ALB, API, BAD_TAG, CLUSTER, HOST, LIVE_REVISION
+
+_FIRST = f"""version: 1
+environment: replaydash-production
+aws: {{region: us-east-1}}
+services:
+  api:
+    cluster: {CLUSTER}
+    service: {API}
+    container: api
+    task_revision: {LIVE_REVISION}
+maintenance:
+  enabled: false
+  load_balancer: {ALB}
+"""
+_PIN = f"    task_revision: {LIVE_REVISION}\n"
+_BY_HAND = 122  # the revision that somebody deploys by hand in the story
+_VARIABLE = "NEW_CHECKOUT"
+_LABEL = 8  # columns
+
+
+@dataclass
+class Teller:
+    """Says what happens, step by step, and remembers how long each took."""
+
+    console: Console
+    took: list[tuple[str, float]] = field(default_factory=list)
+
+    @property
+    def width(self) -> int:
+        """How many columns are left beside a label."""
+        return min(self.console.width, 110) - _LABEL - 1
+
+    def chapter(self, title: str, about: str) -> None:
+        """A new step of the story."""
+        self.console.print()
+        self.console.rule(Text(f" {len(self.took) + 1}. {title} ", style="bold"), align="left", style="dim")
+        self.console.print(Text(about, style="italic"))
+
+    def block(self, label: str, lines: list[str], style: str = "") -> None:
+        """Some lines under a label; what is too long for the terminal goes on below its own beginning."""
+        grid = Table.grid(padding=(0, 1))
+        grid.add_column(width=_LABEL, style="cyan")
+        grid.add_column(overflow="fold", style=style)
+        for number, line in enumerate(lines):
+            grid.add_row(label if not number else "", Text(line))
+        self.console.print(grid)
+
+    def diff(self, lines: list[str]) -> None:
+        """The lines that a commit changed."""
+        for line in lines:
+            self.block("", [line], "green" if line.startswith("+") else "red")
+
+    def ended(self, title: str, seconds: float) -> None:
+        """A step is over."""
+        self.took.append((title, seconds))
+        self.block("took", [f"{seconds:.1f} s"], "bold")
+
+
+Step = Callable[[Stage, Teller], float]
+
+
+def tell(*, stay: bool) -> int:
+    """Play the story. Returns 0 when all of it came about. `stay`: then leave everything running until Ctrl-C."""
+    teller = Teller(Console(highlight=False))
+    teller.console.print(Text.assemble(("trueup demo", "bold"), ("  nothing leaves this machine", "dim")))
+    teller.console.print("Starting a rehearsal AWS, a git repository and trueup …")
+    try:
+        with stage(_FIRST) as on:
+            teller.block("AWS", [f"{on.aws.url} with two services, a load balancer and a database"])
+            teller.block("git", [f"{FILE} pins {API}:{LIVE_REVISION}, which is what runs"])
+            teller.block("trueup", [f"http://{on.address}/metrics; it looks every second"])
+            for title, about, step in _STORY:
+                teller.chapter(title, about)
+                teller.ended(title, step(on, teller))
+            _close(on, teller)
+            if stay:
+                _stay(on, teller)
+    except Missed as missed:
+        teller.console.print(Text(f"The demo did not get through: {missed}", style="red"))
+        return 1
+    return 0
+
+
+def _bad_release(on: Stage, teller: Teller) -> float:
+    text = _FIRST.replace(_PIN, f"{_PIN}    image_tag: {BAD_TAG}\n")
+    teller.block("plan", on.plan(text, teller.width), "dim")
+    commit = on.commit(text, f"Release {BAD_TAG}")
+    started = time.monotonic()
+    _said(on, teller)
+    on.until(lambda: "failed" in on.resource("api").get("reason", "") and on.status()["commit"] == commit)
+    seconds = time.monotonic() - started
+    teller.block("AWS", [_live(on)], "yellow")
+    teller.block("trueup", [f"{on.resource('api')['condition']}: {on.resource('api')['reason']}"], "yellow")
+    wanted = (r'trueup_resource_condition\{condition="progressing".*kind="service"', "trueup_changes_total.*ok.*deploy")
+    teller.block("metrics", on.metrics(*wanted))
+    return seconds
+
+
+def _revert(on: Stage, teller: Teller) -> float:
+    teller.block("plan", on.plan(_FIRST, teller.width), "dim")
+    on.aws.clear_calls()
+    commit = on.revert()
+    started = time.monotonic()
+    _said(on, teller)
+    # On a slow machine ECS may have given the release up by itself meanwhile: then there is nothing to call.
+    first = on.until(lambda: on.calls("UpdateService") or on.in_sync(commit))
+    on.until(lambda: on.in_sync(commit))
+    seconds = time.monotonic() - started
+    calls = [f"{len(on.calls(each))} {each}" for each in ("UpdateService", "RegisterTaskDefinition")]
+    teller.block("AWS", [_live(on), f"{' and '.join(calls)}; {first:.1f} s after the commit"], "green")
+    return seconds
+
+
+def _by_hand(on: Stage, teller: Teller) -> float:
+    on.aws.clear_calls()
+    on.ecs().update_service(cluster=CLUSTER, service=API, taskDefinition=f"{API}:{_BY_HAND}")
+    started = time.monotonic()
+    teller.block("by hand", [f"aws ecs update-service … --task-definition {API}:{_BY_HAND}"], "red")
+    first = on.until(lambda: len(on.calls("UpdateService")) > 1)
+    on.until(lambda: on.live() == (f"{API}:{LIVE_REVISION}", "COMPLETED") and on.status()["in_sync"])
+    seconds = time.monotonic() - started
+    teller.block("AWS", [f"{_live(on)}; seen and corrected {first:.1f} s after the change"], "green")
+    teller.block("metrics", on.metrics("trueup_changes_total.*ok.*deploy"))
+    return seconds
+
+
+def _variable(on: Stage, teller: Teller) -> float:
+    text = _FIRST.replace(_PIN, f"{_PIN}    env: {{{_VARIABLE}: enabled}}\n")
+    teller.block("plan", on.plan(text, teller.width), "dim")
+    commit = on.commit(text, "Enable the new checkout")
+    started = time.monotonic()
+    _said(on, teller)
+    on.until(lambda: on.in_sync(commit))
+    teller.block("AWS", [f"{_live(on)}; {_VARIABLE} is {on.variable(_VARIABLE)}"], "green")
+    back = on.revert()
+    _said(on, teller)
+    on.until(lambda: on.in_sync(back))
+    seconds = time.monotonic() - started
+    teller.block("AWS", [f"{_live(on)}; {_VARIABLE} is {on.variable(_VARIABLE)}"], "green")
+    return seconds
+
+
+def _maintenance(on: Stage, teller: Teller) -> float:
+    text = _FIRST.replace("enabled: false", "enabled: true")
+    teller.block("plan", on.plan(text, teller.width), "dim")
+    commit = on.commit(text, "Show the maintenance page")
+    started = time.monotonic()
+    _said(on, teller)
+    on.until(lambda: on.in_sync(commit))
+    teller.block("AWS", [f"https://{HOST}/any/path  {_page(on)}"], "yellow")
+    teller.block("metrics", on.metrics("trueup_maintenance_enabled"))
+    back = on.revert()
+    _said(on, teller)
+    on.until(lambda: on.in_sync(back))
+    seconds = time.monotonic() - started
+    teller.block("AWS", [f"https://{HOST}/any/path  {_page(on)}"], "green")
+    return seconds
+
+
+_STORY: tuple[tuple[str, str, Step], ...] = (
+    ("A bad release", "A new image is committed. Its tasks never become healthy.", _bad_release),
+    ("The rollback", "One `git revert`. It does not wait until the stuck rollout has ended.", _revert),
+    ("A change by hand", "Somebody deploys an old revision with the AWS command line.", _by_hand),
+    ("A variable, there and back", "A variable is pinned; the revert of that commit takes it away again.", _variable),
+    ("Maintenance", "The load balancer shows a page for every path, until the revert.", _maintenance),
+)
+
+
+def _said(on: Stage, teller: Teller) -> None:
+    """The newest commit, as git shows it."""
+    teller.block("commit", [on.git("log", "-1", "--format=%h %s")], "bold")
+    teller.diff(on.diff())
+
+
+def _live(on: Stage) -> str:
+    revision, state = on.live()
+    return f"{revision} is {state}"
+
+
+def _page(on: Stage) -> str:
+    found = on.aws.route(ALB, HOST, "/any/path")
+    if found["action"] == "fixed-response":
+        return f"{found['status']} {found['body']}"
+    return f"is forwarded to {', '.join(group['name'] for group in found['target_groups'])}"
+
+
+def _close(on: Stage, teller: Teller) -> None:
+    teller.console.print()
+    teller.console.rule(Text(" What it took ", style="bold"), align="left", style="dim")
+    for title, seconds in teller.took:
+        teller.console.print(f"{title:<28} {seconds:5.1f} s")
+    commits = on.git("rev-list", "--count", "HEAD")
+    teller.console.print(f"{commits} commits; the rehearsal AWS takes 5 s for a rollout that takes minutes in life.")
+
+
+def _stay(on: Stage, teller: Teller) -> None:
+    """Leave everything running, and say how to go on by hand."""
+    teller.console.print()
+    teller.console.rule(Text(" Go on by hand ", style="bold"), align="left", style="dim")
+    for line in _by_yourself(on):
+        teller.console.print(Text(line), soft_wrap=True)
+    stop = threading.Event()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, lambda *_: stop.set())
+    while not stop.wait(3600):
+        pass
+    teller.console.print("Stopped; nothing is left behind.")
+
+
+def _by_yourself(on: Stage) -> Iterator[str]:
+    yield f"AWS     {on.aws.url}"
+    yield f"trueup  http://{on.address}/api/v1/status"
+    yield f"git     {on.folder}"
+    yield "In another terminal:"
+    yield f"  export AWS_ENDPOINT_URL={on.aws.url} AWS_ACCESS_KEY_ID=rehearsal AWS_SECRET_ACCESS_KEY=rehearsal"
+    yield f"  cd {on.folder} && sed -i 's/task_revision: {LIVE_REVISION}/task_revision: 123/' {FILE}"
+    yield "Then three things to try:"
+    yield f"  trueup plan {FILE}"
+    yield f"  git commit -am 'Roll back to 123' && watch -n 1 'curl -s http://{on.address}/api/v1/status'"
+    yield f"  curl -s http://{on.address}/metrics | grep trueup_"
+    yield "Ctrl-C ends it all."

@@ -1,0 +1,260 @@
+"""One environment in force: one pass over its entries, and what is known of each."""
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+
+from daemon.clock import Clock
+from daemon.status import EnvironmentStatus, ResourceStatus
+from daemon.stopwatch import Stopwatch
+from daemon.telling import Telling
+from daemon.tracked import NEVER, Tracked
+from daemon.wiring import Entry, Territory, entries, place
+from desired_state.in_force import Standing
+from desired_state.model import Mode
+from desired_state.parse import Problem
+from reconcilers.aws import sentence
+from reconcilers.contract import Change, Condition, Gate, Outcome, Refusal, Stalled, Superseded
+from reconcilers.maintenance import LiveMaintenance
+
+Key = tuple[str, str]  # kind, name
+
+FAST = 1.0  # seconds between looks at what is progressing
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What every environment of a process shares."""
+
+    telling: Telling
+    clock: Clock = field(default_factory=Clock)
+    stopping: Callable[[], bool] = lambda: False
+    may_write: bool = True  # False: `trueup plan`
+
+
+class Enforcement:
+    """Keeps one environment as its file says.
+
+    Passes run in one thread at a time; `follow`, `ask_again`, `judge`, `retire` and `status` may be called from others.
+    """
+
+    def __init__(
+        self, standing: Standing, territory: Territory, around: Surroundings, *, seen: float | None = None
+    ) -> None:
+        """`seen`: when the commit was seen to arrive (monotonic seconds); None: it was in force at the start."""
+        self.territory = territory
+        self.waiting = True  # a commit, or a person who asks again, has not been looked at yet
+        self.good = False  # AWS has answered in at least one pass
+        self._around = around
+        self._clock = around.clock
+        self._lock = threading.Lock()
+        self._standing = standing
+        self._next = standing
+        self._next_seen = seen
+        self._retired = False
+        self._entries: tuple[Entry, ...] = ()
+        self._tracked: dict[Key, Tracked] = {}
+        self._stopwatch = Stopwatch(standing.environment.environment, around.telling, self._clock.monotonic)
+        self._file: ResourceStatus | None = None
+        self._last = EnvironmentStatus(
+            name=standing.environment.environment,
+            file=standing.file,
+            commit=standing.commit,
+            mode=standing.environment.mode.value,
+            valid=True,
+        )
+
+    @property
+    def name(self) -> str:
+        """The environment's name."""
+        return self._last.name
+
+    def moved(self, standing: Standing) -> bool:
+        """Whether a newer version lives in another region or role: then it takes another Enforcement."""
+        return place(standing.environment) != self.territory.connection.place
+
+    def follow(self, standing: Standing) -> None:
+        """A newer commit: what runs stops before its next write, and the next pass enacts this one."""
+        with self._lock:
+            if standing == self._next:
+                return
+            if standing.environment != self._next.environment:
+                self._next_seen = self._clock.monotonic()
+            self._next, self.waiting = standing, True
+
+    def ask_again(self) -> None:
+        """A person asks: forget what AWS refused and what rests, and look at everything."""
+        with self._lock:
+            self.waiting = True
+
+    def retire(self) -> None:
+        """The environment is no longer ours: what runs stops before its next write."""
+        self._retired = True
+
+    def judge(self, problems: tuple[Problem, ...]) -> None:
+        """What is wrong with the file at the head. Then the desired state itself is a resource, and stalled."""
+        reason, condition = "", Condition.IN_SYNC
+        if problems:
+            more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+            reason, condition = f"{problems[0]}{more}; the last good commit stays in force", Condition.STALLED
+        now, kind = self._clock.wall(), "desired_state"
+        since = self._file.since if self._file and self._file.condition is condition else now
+        self._file = ResourceStatus(kind=kind, name=kind, condition=condition, reason=reason, since=since, observed=now)
+        self._around.telling.resource(self.name, self._next.commit, kind, kind, Outcome(condition, reason))
+
+    def due(self, *, full: bool, pace: float = FAST) -> list[Entry]:
+        """The entries to look at now: all of them in a full pass, else those that are progressing or retrying."""
+        full = self._adopt() or full
+        if self._standing.environment.mode is Mode.SUSPENDED:
+            self.good, self._last = True, replace(self._told(), resources=())
+            return []
+        now = self._clock.monotonic()
+        awake = [tracked for tracked in self._tracked.values() if not tracked.resting]
+        return [tracked.entry for tracked in awake if full or tracked.due(pace) <= now]
+
+    def run(self, due: Iterable[Entry]) -> None:
+        """One pass over these entries, in the order of the file's meaning."""
+        started = self._clock.monotonic()
+        writes = 0
+        self.territory.connection.guard = self._guard
+        refused = self._account()
+        for entry in due:
+            if self._around.stopping() or self._superseded():
+                return
+            outcome = refused or entry.run(self._gate(entry))
+            writes += len(outcome.attempts)
+            self._take(entry, outcome)
+        in_sync = all(t.outcome and t.outcome.condition is Condition.IN_SYNC for t in self._tracked.values())
+        if in_sync:
+            self._stopwatch.in_sync()
+        self.good |= any(t.outcome and t.outcome.condition is not Condition.RETRYING for t in self._tracked.values())
+        self._last = replace(
+            self._told(),
+            resources=tuple(t.status for t in self._tracked.values() if t.status),
+            last_pass=self._clock.wall(),
+            maintenance_enabled=self._maintenance(),
+        )
+        if self.status().in_sync:
+            self._last = replace(self._last, last_in_sync=self._last.last_pass)
+        if not self._retired:
+            self._around.telling.passed(self.status(), self._clock.monotonic() - started, writes)
+
+    def status(self) -> EnvironmentStatus:
+        """What the last pass came to, and whether the file is good at the head."""
+        file = self._file
+        if file is None or file.condition is Condition.IN_SYNC:
+            return self._last
+        return replace(self._last, valid=False, resources=(file, *self._last.resources))
+
+    @property
+    def moving(self) -> int:
+        """How many resources are progressing."""
+        return sum(1 for tracked in self._tracked.values() if tracked.progressing)
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether a later pass may end otherwise than the last one did."""
+        return self.waiting or any(t.progressing or t.brake.failures for t in self._tracked.values())
+
+    def hopeless(self, tries: int) -> bool:
+        """Whether all that is unsettled has failed more often than so many times in a row."""
+        tracked = self._tracked.values()
+        return not self.waiting and not any(t.progressing or 0 < t.brake.failures <= tries for t in tracked)
+
+    def next_look(self, pace: float = FAST) -> float:
+        """When something is due before the next full pass (monotonic seconds)."""
+        if self.waiting:
+            return 0.0
+        return min((tracked.due(pace) for tracked in self._tracked.values()), default=NEVER)
+
+    def _adopt(self) -> bool:
+        """Take in the newest commit, where there is one or a person asked for a new look."""
+        with self._lock:
+            if not self.waiting:
+                return False
+            self.waiting = False
+            self._standing, seen, self._next_seen = self._next, self._next_seen, None
+        if seen is not None:
+            self._stopwatch.start(seen)
+        self._entries = entries(self._standing, self.territory)
+        before, self._tracked = self._tracked, {}
+        for entry in self._entries:
+            key = (entry.kind, entry.name)
+            self._tracked[key] = before.get(key) or Tracked(entry, self._clock)
+            self._tracked[key].entry = entry
+            self._tracked[key].brake.release()
+        return True
+
+    def _told(self) -> EnvironmentStatus:
+        """The status with the commit that was looked at: never a new commit with what an older one came to."""
+        standing = self._standing
+        return replace(self._last, file=standing.file, commit=standing.commit, mode=standing.environment.mode.value)
+
+    def _superseded(self) -> bool:
+        return self._retired or self._next.environment != self._standing.environment
+
+    def _guard(self) -> None:
+        """Right before every write."""
+        if self._around.stopping():
+            raise Superseded("stopping: nothing more is written")
+        if self._retired:
+            raise Superseded("the environment has left the repository")
+        if self._superseded():
+            raise Superseded(f"commit {self._next.commit[:7]} has arrived and is enacted next")
+
+    def _gate(self, entry: Entry) -> Gate:
+        def gate(changes: tuple[Change, ...]) -> Refusal | None:
+            return self._mode() or self._waits(entry) or self._tracked[entry.kind, entry.name].brake.refusal(changes)
+
+        return gate
+
+    def _mode(self) -> Refusal | None:
+        if not self._around.may_write:
+            return Refusal(Condition.DRIFTED, "would be changed")
+        if self._standing.environment.mode is not Mode.ENFORCE:
+            return Refusal(Condition.DRIFTED, "mode is observe: reported, not repaired")
+        return None
+
+    def _waits(self, entry: Entry) -> Refusal | None:
+        for name in entry.waits_for:
+            tracked = self._tracked.get(("database", name))
+            database = tracked.outcome if tracked else None
+            if database and (database.changes or database.condition is Condition.PROGRESSING):
+                stuck = database.condition in (Condition.STALLED, Condition.DRIFTED)
+                reason = f"waits for database {name} ({database.condition.value}: {database.reason})"
+                return Refusal(Condition.DRIFTED if stuck else Condition.PROGRESSING, reason)
+        if entry.waits_for_services:
+            moving = [name for (kind, name), tracked in self._tracked.items() if kind == "service" and tracked.moving]
+            if moving:
+                reason = f"leaves maintenance once {', '.join(sorted(moving))} has settled"
+                return Refusal(Condition.PROGRESSING, reason)
+        return None
+
+    def _account(self) -> Outcome | None:
+        """An environment that names its account is never touched with another account's credentials."""
+        named = self._standing.environment.aws.account
+        if named is None:
+            return None
+        try:
+            actual = self.territory.connection.account()
+        except Exception as error:  # noqa: BLE001 — whatever STS does, the other environments go on
+            return Outcome(Condition.RETRYING, f"the account could not be checked: {sentence(error)}", error=error)
+        if actual == named:
+            return None
+        reason = f"the credentials are of account {actual}, but the file names {named}; nothing is read or written"
+        return Outcome(Condition.STALLED, reason, error=Stalled(reason))
+
+    def _take(self, entry: Entry, outcome: Outcome) -> None:
+        tracked = self._tracked[entry.kind, entry.name]
+        outcome = tracked.take(outcome)
+        if outcome.attempts:
+            self._stopwatch.written()
+        if tracked.status:
+            self._around.telling.resource(self.name, self._standing.commit, entry.kind, entry.name, outcome)
+
+    def _maintenance(self) -> bool | None:
+        tracked = self._tracked.get(("maintenance", "maintenance"))
+        live = tracked.outcome.live if tracked and tracked.outcome else None
+        if not isinstance(live, LiveMaintenance):
+            return self._last.maintenance_enabled
+        return live.enabled if live.enabled or self._standing.environment.maintenance is not None else None

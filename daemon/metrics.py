@@ -1,0 +1,215 @@
+"""What the daemon counts and times, and its status as gauges, for Prometheus."""
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from importlib.metadata import version
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from daemon.status import EnvironmentStatus, ResourceStatus, Status
+from reconcilers.contract import Condition, Result
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_RESOURCE = ("environment", "kind", "name")
+_PASS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 180.0)
+_FIRST_WRITE = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0)
+_CONVERGENCE = (1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 180.0, 300.0, 600.0, 1200.0, 3600.0)
+_CALL = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_MOST_CODES = 64  # error codes kept apart; any further one counts as "other"
+_FETCHES = ("ok", "unreachable")
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter, which nobody reads
+
+
+class Metrics:
+    """All metrics of a process, in a registry of their own. `status` is read at every scrape."""
+
+    def __init__(self, status: Callable[[], Status]) -> None:
+        self._status = status
+        self._registry = made = CollectorRegistry()
+        self._changed: defaultdict[str, set[tuple[str, str]]] = defaultdict(set)
+        self._codes: set[str] = set()
+        self._changes = Counter(
+            "trueup_changes", "Changes that were asked of AWS.", (*_RESOURCE, "verb", "result"), registry=made
+        )
+        self._passes = _timed("trueup_pass_duration_seconds", "Length of a pass.", ("environment",), _PASS, made)
+        self._first_write = _timed(
+            "trueup_first_write_seconds", "From a commit seen to its first write.", ("environment",), _FIRST_WRITE, made
+        )
+        self._convergence = _timed(
+            "trueup_convergence_seconds", "From a commit seen to all in sync.", ("environment",), _CONVERGENCE, made
+        )
+        git = ("repository", "result")
+        self._fetches = Counter("trueup_git_fetches", "Polls of the repository.", git, registry=made)
+        self._last_fetch = Gauge(
+            "trueup_git_last_fetch_timestamp_seconds", "When a poll last ended so.", git, registry=made
+        )
+        aws = ("service", "operation", "code")
+        self._calls = Counter("trueup_aws_calls", "Calls of the AWS API.", aws, registry=made)
+        self._call_seconds = _timed(
+            "trueup_aws_call_duration_seconds", "Length of a call of the AWS API, with its retries.", aws, _CALL, made
+        )
+        made.register(_Gauges(status))
+        ProcessCollector(registry=made)
+
+    def aws_call(self, service: str, operation: str, code: str, seconds: float) -> None:
+        """One call of AWS has ended; `code` is the error's, or "" for none."""
+        labels = (service, operation, self._bounded(code))
+        self._calls.labels(*labels).inc()
+        self._call_seconds.labels(*labels).observe(seconds)
+
+    def change(self, environment: str, kind: str, name: str, verb: str, result: str) -> None:
+        """One change was asked of AWS."""
+        self._changed[environment].add((kind, name))
+        for each in Result:  # so that a rate sees the first failure
+            self._changes.labels(environment, kind, name, verb, each.value)
+        self._changes.labels(environment, kind, name, verb, result).inc()
+
+    def pass_took(self, environment: str, seconds: float) -> None:
+        """A pass over an environment has ended. What left its file leaves the counters."""
+        self._passes.labels(environment).observe(seconds)
+        self._forget_left(environment)
+
+    def first_write(self, environment: str, seconds: float) -> None:
+        """From a commit seen to its first write."""
+        self._first_write.labels(environment).observe(seconds)
+
+    def converged(self, environment: str, seconds: float) -> None:
+        """From a commit seen to everything in sync with it."""
+        self._convergence.labels(environment).observe(seconds)
+
+    def git_fetch(self, repository: str, result: str) -> None:
+        """The repository was asked for its head."""
+        for each in _FETCHES:
+            self._fetches.labels(repository, each)
+        self._fetches.labels(repository, result).inc()
+        self._last_fetch.labels(repository, result).set_to_current_time()
+
+    def forget(self, environment: str) -> None:
+        """An environment has left the repository: its series go."""
+        self._changed.pop(environment, None)
+        for metric in (self._changes, self._passes, self._first_write, self._convergence):
+            metric.remove_by_labels({"environment": environment})
+
+    def render(self) -> bytes:
+        """Everything in the Prometheus text format."""
+        return generate_latest(self._registry)
+
+    def _bounded(self, code: str) -> str:
+        code = code or "ok"
+        if not re.fullmatch(r"[\w.]{1,80}", code) or (code not in self._codes and len(self._codes) >= _MOST_CODES):
+            return "other"
+        self._codes.add(code)
+        return code
+
+    def _forget_left(self, environment: str) -> None:
+        changed = self._changed.get(environment)
+        if not changed:
+            return
+        present = {(r.kind, r.name) for e in self._status().environments if e.name == environment for r in e.resources}
+        # Every environment has a maintenance entry, also where its file is silent and nothing is shown.
+        for kind, name in [each for each in changed - present if each[0] != "maintenance"]:
+            changed.discard((kind, name))
+            self._changes.remove_by_labels({"environment": environment, "kind": kind, "name": name})
+
+
+class _Gauges(Collector):
+    """The status at the time of a scrape. Nothing is kept, so what left the file leaves the metrics."""
+
+    def __init__(self, status: Callable[[], Status]) -> None:
+        self._status = status
+
+    def describe(self) -> list[Metric]:
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        status = self._status()
+        yield _gauge("trueup_build_info", "The version that runs.", ("version",), [((version("trueup"),), 1.0)])
+        yield _gauge("trueup_leader", "Whether this process is the one that acts.", (), [((), float(status.leader))])
+        yield from _of_environments(status.environments)
+        yield _validity(status)
+        yield from _of_resources([(e.name, r) for e in status.environments for r in e.resources])
+
+
+_Samples = list[tuple[tuple[str, ...], float]]
+
+
+def _of_environments(environments: tuple[EnvironmentStatus, ...]) -> Iterator[Metric]:
+    one = ("environment",)
+
+    def each(name: str, about: str, value: Callable[[EnvironmentStatus], float | None]) -> Metric:
+        found = [(e.name, value(e)) for e in environments]
+        return _gauge(name, about, one, [((name,), number) for name, number in found if number is not None])
+
+    yield each("trueup_last_pass_timestamp_seconds", "When the last pass ended.", lambda e: _instant(e.last_pass))
+    yield each(
+        "trueup_last_in_sync_timestamp_seconds",
+        "When everything was last in sync.",
+        lambda e: _instant(e.last_in_sync),
+    )
+    yield _gauge(
+        "trueup_desired_state_info",
+        "The commit that is in force.",
+        ("environment", "commit"),
+        [((e.name, e.commit), 1.0) for e in environments],
+    )
+    yield each(
+        "trueup_maintenance_enabled",
+        "Whether the maintenance page is live.",
+        lambda e: None if e.maintenance_enabled is None else float(e.maintenance_enabled),
+    )
+
+
+def _validity(status: Status) -> Metric:
+    """A file of which no version was ever good has no name of an environment yet; its own name stands in for it."""
+    samples: _Samples = [((e.name,), float(e.valid)) for e in status.environments]
+    known = {e.file for e in status.environments}
+    samples += [((file,), 0.0) for file in sorted({each.file for each in status.git.problems} - known)]
+    return _gauge("trueup_desired_state_valid", "Whether the file is good at the head.", ("environment",), samples)
+
+
+def _of_resources(resources: list[tuple[str, ResourceStatus]]) -> Iterator[Metric]:
+    conditions: _Samples = []
+    drift: _Samples = []
+    since: _Samples = []
+    advice: _Samples = []
+    for environment, resource in resources:
+        labels = (environment, resource.kind, resource.name)
+        conditions += [((*labels, each.value), float(each is resource.condition)) for each in Condition]
+        drift.append((labels, float(len(resource.drifts))))
+        if resource.drifted_since:
+            since.append((labels, resource.drifted_since.timestamp()))
+        advice += [((*labels, kind), 1.0) for kind in sorted({each.type for each in resource.advice})]
+    yield _gauge("trueup_resource_condition", "1 for the condition that holds.", (*_RESOURCE, "condition"), conditions)
+    yield _gauge("trueup_resource_drift", "Fields that differ.", _RESOURCE, drift)
+    yield _gauge("trueup_resource_drifted_since_timestamp_seconds", "Since when something differs.", _RESOURCE, since)
+    yield _gauge("trueup_advice", "Something a person should know that is not drift.", (*_RESOURCE, "type"), advice)
+
+
+def _gauge(name: str, about: str, labels: tuple[str, ...], samples: _Samples) -> Metric:
+    family = GaugeMetricFamily(name, about, labels=labels)
+    for values, number in samples:
+        family.add_metric(values, number)
+    return family
+
+
+def _timed(
+    name: str, about: str, labels: tuple[str, ...], buckets: tuple[float, ...], registry: CollectorRegistry
+) -> Histogram:
+    return Histogram(name, about, labels, buckets=buckets, registry=registry)
+
+
+def _instant(at: datetime | None) -> float | None:
+    return None if at is None else at.timestamp()

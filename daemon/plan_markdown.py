@@ -1,0 +1,94 @@
+"""A plan for a comment on a pull request. What is live may be hostile: it stands in code, and can leave it nowhere."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from daemon import plan_facts as facts
+from daemon.plain import one_line
+from daemon.status import EnvironmentStatus, ResourceStatus
+from desired_state.parse import Problem
+
+_LONGEST = 60_000  # characters; GitHub takes 65,536
+_CUT = "The plan is too long for a comment; `trueup plan` shows all of it."
+
+
+def as_markdown(statuses: Sequence[EnvironmentStatus], problems: Sequence[Problem]) -> str:
+    """A heading and a table for each environment, and the values below."""
+    for detailed in (True, False):
+        text = "\n".join(_lines(statuses, problems, detailed=detailed))
+        if len(text) <= _LONGEST:
+            return text
+    return f"{text[:_LONGEST].rpartition(chr(10))[0]}\n\n{_CUT}"
+
+
+def _lines(statuses: Sequence[EnvironmentStatus], problems: Sequence[Problem], *, detailed: bool) -> Iterator[str]:
+    yield f"**{facts.closing(statuses, problems)}**"
+    if problems:
+        yield ""
+        yield from (f"- {_code(str(problem))}" for problem in problems)
+    for status in statuses:
+        yield from _environment(status, detailed=detailed)
+
+
+def _environment(status: EnvironmentStatus, *, detailed: bool) -> Iterator[str]:
+    yield from ("", f"### {_code(status.name)}", "", _code(facts.about(status)))
+    if note := facts.mode_note(status):
+        yield from ("", f"{note[0].upper()}{note[1:]}.")
+    changing = [resource for resource in status.resources if resource.changes]
+    if changing:
+        yield from ("", "| resource | condition | change | fields |", "|---|---|---|---|")
+        yield from map(_row, changing)
+    if notes := [note for resource in status.resources for note in _notes(status, resource)]:
+        yield from ("", *notes)
+    if quiet := facts.quiet(status):
+        yield from ("", f"In sync: {', '.join(map(_code, quiet))}")
+    if changing and detailed:
+        yield from ("", "<details><summary>live and desired</summary>", "")
+        for resource in changing:
+            yield from _values(resource)
+        yield "</details>"
+    if pins := facts.new_pins(status):
+        yield from ("", facts.NEW_PINS, "", *(f"- {_code(pin)}" for pin in pins))
+
+
+def _row(resource: ResourceStatus) -> str:
+    rows = list(facts.rows(resource))
+    effects = "".join(f"**{row.effect}** " for row in rows if row.effect)
+    verbs = ", ".join(dict.fromkeys(row.verb for row in rows))
+    fields = ", ".join(_cell(row.field) for row in rows if row.field)
+    return f"| {_cell(facts.called(resource))} | {resource.condition.value} | {effects}{verbs} | {fields} |"
+
+
+def _notes(status: EnvironmentStatus, resource: ResourceStatus) -> Iterator[str]:
+    name = _code(facts.called(resource))
+    if reason := facts.reason(status, resource):
+        yield f"- {name} is {resource.condition.value}: {_code(reason)}"
+    for advice in resource.advice:
+        yield f"- {name}: {_code(advice.message)}"
+
+
+def _values(resource: ResourceStatus) -> Iterator[str]:
+    """A block of code: nothing in it means anything to Markdown, and no name in it is a mention."""
+    lines: list[str] = []
+    for row in facts.rows(resource):
+        if row.field:
+            lines += [f"- {row.field}: {row.live}", f"+ {row.field}: {row.desired}"]
+    fence = _fence("\n".join(lines), shortest=3)
+    yield from (_code(facts.called(resource)), "", f"{fence}diff", *lines, fence, "")
+
+
+def _code(text: str) -> str:
+    """A span of code, whatever is in the text."""
+    line = one_line(text)
+    fence = _fence(line, shortest=1)
+    space = " " if "`" in line else ""
+    return f"{fence}{space}{line}{space}{fence}" if line.strip() else ""
+
+
+def _cell(text: str) -> str:
+    """The same inside a table, where a pipe would end the cell even in code; below it the text is as it is."""
+    return _code(text.replace("|", "¦"))
+
+
+def _fence(text: str, shortest: int) -> str:
+    return "`" * max(shortest, max(map(len, re.findall("`+", text)), default=0) + 1)

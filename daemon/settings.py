@@ -1,0 +1,84 @@
+"""What a run needs to know from its command line and from `TRUEUP_*` environment variables."""
+
+import argparse
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+Reader = Callable[[str], Any]
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option: `--name`, or the environment variable TRUEUP_NAME."""
+
+    name: str
+    help: str
+    default: str | None = None
+    read: Reader = str
+    metavar: str = "VALUE"
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that stands in for the option."""
+        return "TRUEUP_" + self.name.replace("-", "_").upper()
+
+
+def seconds(text: str) -> float:
+    """A number of seconds above 0 and at most a day."""
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds") from None
+    if not 0 < value <= 86_400:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 86400 seconds")
+    return value
+
+
+def level(text: str) -> str:
+    """A log level."""
+    if text.lower() not in ("debug", "info", "warning", "error"):
+        raise argparse.ArgumentTypeError(f"{text!r} is none of debug, info, warning, error")
+    return text.lower()
+
+
+REPOSITORY = (
+    Option("repository", "git repository that holds the environment files: a path or a URL", metavar="URL-OR-PATH"),
+    Option("branch", "branch to follow", "main", metavar="NAME"),
+    Option("path", "file, folder or glob inside the repository", metavar="PATH"),
+    Option("cache", "folder for the bare copy of the repository", read=Path, metavar="FOLDER"),
+    Option("git-timeout", "seconds that one git command may take", "20", seconds, "SECONDS"),
+)
+AWS = (Option("aws-timeout", "seconds to wait for one answer of AWS", "8", seconds, "SECONDS"),)
+DAEMON = (
+    Option("interval", "seconds between two looks at git and at everything in AWS", "30", seconds, "SECONDS"),
+    Option(
+        "listen", "address for /metrics, /healthz, /readyz and /api/v1/status", "127.0.0.1:8080", metavar="HOST:PORT"
+    ),
+    Option("log-level", "debug, info, warning or error", "info", level, "LEVEL"),
+)
+
+
+def add(parser: argparse.ArgumentParser, options: tuple[Option, ...], environ: Mapping[str, str] = os.environ) -> None:
+    """Give the parser these options, with their environment variables as defaults. Flags win over variables."""
+    for option in options:
+        default = environ.get(option.variable) or option.default
+        shown = f"{option.help} (default: {option.default})" if option.default else option.help
+        parser.add_argument(
+            f"--{option.name}",
+            type=option.read,
+            default=default,
+            metavar=option.metavar,
+            help=f"{shown} [{option.variable}]",
+        )
+
+
+def cache_of(given: Path | None, repository: str, environ: Mapping[str, str] = os.environ) -> Path:
+    """The folder for the bare copy: the one given, else one of this repository's own below the user's cache."""
+    if given is not None:
+        return given
+    root = environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(root) / "trueup" / sha256(repository.encode()).hexdigest()[:16]

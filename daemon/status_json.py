@@ -1,0 +1,85 @@
+"""The status as JSON values, for the status page and for `plan --output json`."""
+
+from datetime import datetime
+from typing import Any
+
+from daemon.plain import redacted
+from daemon.status import EnvironmentStatus, GitStatus, ResourceStatus, Status
+from desired_state.parse import Problem
+from reconcilers.contract import Drift
+
+Json = dict[str, Any]
+
+
+def everything(status: Status) -> Json:
+    """The whole status."""
+    return {
+        "git": _git(status.git),
+        "environments": [environment(each) for each in status.environments],
+        "leader": status.leader,
+        "ready": status.ready,
+    }
+
+
+def environment(status: EnvironmentStatus) -> Json:
+    """One environment with its resources."""
+    return {
+        "environment": status.name,
+        "file": status.file,
+        "commit": status.commit,
+        "mode": status.mode,
+        "valid": status.valid,
+        "in_sync": status.in_sync,
+        "last_pass": _instant(status.last_pass),
+        "last_in_sync": _instant(status.last_in_sync),
+        "maintenance_enabled": status.maintenance_enabled,
+        "resources": [resource(each) for each in status.resources],
+    }
+
+
+def resource(status: ResourceStatus) -> Json:
+    """One resource, its drift by field, and what a person should know of it."""
+    return {
+        "kind": status.kind,
+        "name": status.name,
+        "condition": status.condition.value,
+        "reason": redacted(status.reason),
+        "since": _instant(status.since),
+        "observed": _instant(status.observed),
+        "drifted_since": _instant(status.drifted_since),
+        "drift": [drift(each) for each in status.drifts],
+        "advice": [{"type": each.type, "message": redacted(each.message)} for each in status.advice],
+    }
+
+
+def drift(value: Drift) -> Json:
+    """One field that differs."""
+    return {"field": value.field, "live": redacted(value.live), "desired": redacted(value.desired)}
+
+
+def problem(value: Problem) -> Json:
+    """One thing that is wrong with a file."""
+    return {
+        "file": value.file,
+        "line": value.line,
+        "key": value.key,
+        "message": redacted(value.message),
+        "mend": redacted(value.mend),
+    }
+
+
+def _git(status: GitStatus) -> Json:
+    return {
+        "repository": redacted(status.repository),
+        "branch": status.branch,
+        "path": status.path,
+        "head": status.head,
+        "error": redacted(status.error),
+        "rewritten": status.rewritten,
+        "last_fetch": _instant(status.last_fetch),
+        "problems": [problem(each) for each in status.problems],
+    }
+
+
+def _instant(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,75 @@
+"""One resource over many passes: what the last look came to, what is known of it, and when to look again."""
+
+from dataclasses import replace
+
+from daemon.brake import Brake
+from daemon.clock import Clock
+from daemon.status import ResourceStatus
+from daemon.wiring import Entry
+from reconcilers.contract import Condition, Outcome
+
+NEVER = float("inf")
+
+
+class Tracked:
+    """An entry of a file and its resource. Times are seconds of the monotonic clock unless said otherwise."""
+
+    def __init__(self, entry: Entry, clock: Clock) -> None:
+        self.entry = entry
+        self.brake = Brake(clock.monotonic)
+        self.outcome: Outcome | None = None
+        self.status: ResourceStatus | None = None  # None: nothing to show
+        self.moving = False  # as far as could be read, a change of it is pending or in progress
+        self._clock = clock
+        self._looked = 0.0
+
+    def take(self, outcome: Outcome) -> Outcome:
+        """Take in what a pass came to. Returns what it counts as."""
+        self.outcome = outcome = self.brake.learn(outcome)
+        self._looked = self._clock.monotonic()
+        pending = outcome.condition is Condition.RETRYING and bool(outcome.changes)
+        if outcome.live is not None or outcome.condition is not Condition.RETRYING:
+            self.moving = pending or outcome.condition is Condition.PROGRESSING
+        shown = self.entry.named or outcome.condition is not Condition.IN_SYNC
+        self.status = self._known(outcome) if shown or (outcome.live and outcome.live.advice) else None
+        return outcome
+
+    def due(self, pace: float) -> float:
+        """When to look again before the next full pass. `pace`: seconds between looks at what is progressing."""
+        if self.brake.resting_until:
+            return self.brake.resting_until
+        return self._looked + pace if self.progressing else NEVER
+
+    @property
+    def resting(self) -> bool:
+        """Whether it is too early to try again."""
+        return self.brake.resting_until > self._clock.monotonic()
+
+    @property
+    def progressing(self) -> bool:
+        """Whether the next look may well show something else."""
+        return self.outcome is not None and self.outcome.condition is Condition.PROGRESSING
+
+    def _known(self, outcome: Outcome) -> ResourceStatus:
+        """A read that failed leaves what was seen before, with its age."""
+        now, before = self._clock.wall(), self.status
+        known = before or ResourceStatus(
+            kind=self.entry.kind,
+            name=self.entry.name,
+            condition=outcome.condition,
+            reason=outcome.reason,
+            since=now,
+            observed=None,
+        )
+        since = known.since if known.condition is outcome.condition else now
+        known = replace(known, condition=outcome.condition, reason=outcome.reason, since=since)
+        if outcome.live is None:
+            return known
+        drifted = any(change.drifts for change in outcome.changes)
+        return replace(
+            known,
+            observed=now,
+            changes=outcome.changes,
+            drifted_since=(known.drifted_since or now) if drifted else None,
+            advice=outcome.live.advice,
+        )

@@ -1,0 +1,90 @@
+"""Which reconciler looks after which entry of a file, in which order, and what waits for what."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from desired_state.in_force import Standing
+from desired_state.model import Environment
+from reconcilers.aws import Connection, Place
+from reconcilers.contract import Gate, Outcome
+from reconcilers.database import DatabasePin, DatabaseReconciler
+from reconcilers.ecs_reads import EcsReads
+from reconcilers.ecs_service import EcsServiceReconciler, ServicePin
+from reconcilers.maintenance import MaintenancePin, MaintenanceReconciler
+from reconcilers.reconcile import reconcile
+from reconcilers.secrets import Secrets
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of a file, ready to be reconciled."""
+
+    kind: str
+    name: str
+    run: Callable[[Gate], Outcome]
+    waits_for: tuple[str, ...] = ()  # the databases that must be settled first
+    waits_for_services: bool = False  # leaving maintenance comes last of all
+    named: bool = True  # False: the file says nothing of it, so it is shown only when there is something to say
+    service: ServicePin | None = None  # what the batched reads of a pass need to know
+
+
+class Territory:
+    """One account and region: its connection, its batched reads and its reconcilers, shared by all its environments."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self._ecs = EcsReads(connection)
+        self._secrets = Secrets(connection)
+        self.services = EcsServiceReconciler(connection, self._ecs, self._secrets)
+        self.databases = DatabaseReconciler(connection, self._secrets)
+        self.maintenance = MaintenanceReconciler(connection)
+
+    def new_pass(self, due: Iterable[Entry]) -> None:
+        """Forget what the last pass read; the entries that are due are read in batches."""
+        pins = [entry.service for entry in due if entry.service]
+        self._ecs.new_pass(
+            (pin.key for pin in pins), (pin.key for pin in pins if pin.service.desired_count is not None)
+        )
+        self._secrets.new_pass()
+
+
+def place(environment: Environment) -> Place:
+    """Where an environment lives."""
+    return Place(environment.aws.region, environment.aws.role_arn)
+
+
+def entries(standing: Standing, territory: Territory) -> tuple[Entry, ...]:
+    """Enter maintenance → databases → services → leave maintenance."""
+    environment = standing.environment
+    maintenance = _maintenance(standing, territory)
+    entering = environment.maintenance is not None and environment.maintenance.enabled
+    middle = (*_databases(environment, territory), *_services(standing, territory))
+    return (maintenance, *middle) if entering else (*middle, maintenance)
+
+
+def _maintenance(standing: Standing, territory: Territory) -> Entry:
+    section = standing.environment.maintenance
+    pin = MaintenancePin(standing.environment.environment, standing.commit, section)
+    leaving = section is None or not section.enabled
+    run = _run(territory.maintenance, pin)
+    return Entry("maintenance", "maintenance", run, waits_for_services=leaving, named=section is not None)
+
+
+def _databases(environment: Environment, territory: Territory) -> Iterator[Entry]:
+    for name, database in environment.databases.items():
+        yield Entry("database", name, _run(territory.databases, DatabasePin(name, database)))
+
+
+def _services(standing: Standing, territory: Territory) -> Iterator[Entry]:
+    databases = standing.environment.databases
+    for name, service in standing.environment.services.items():
+        secrets = tuple(databases[each].secret for each in service.databases)
+        pin = ServicePin(name, service, secrets, standing.commit)
+        # A complete shutdown waits for nothing.
+        waits_for = () if service.desired_count == 0 else service.databases
+        yield Entry("service", name, _run(territory.services, pin), waits_for=waits_for, service=pin)
+
+
+def _run(reconciler: Any, pin: Any) -> Callable[[Gate], Outcome]:
+    return lambda gate: reconcile(reconciler, pin, gate)
