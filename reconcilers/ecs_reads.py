@@ -19,6 +19,7 @@ from reconcilers.ecs_records import (
     family_of,
     number_of,
     service_record,
+    short,
 )
 
 if TYPE_CHECKING:
@@ -116,7 +117,11 @@ class EcsReads:
             told = self._ecs.describe_services(cluster=cluster, services=names, include=["TAGS"])
         except ClientError as error:
             if code(error) == "ClusterNotFoundException":
-                self._keep(cluster, names, Absent(f"there is no ECS cluster {cluster}"))
+                self._keep(
+                    cluster,
+                    names,
+                    Absent(f"there is no ECS cluster {cluster}; correct its name in the file, or create it"),
+                )
             elif code(error) == "InvalidParameterException" and len(names) > 1:
                 for name in names:  # one bad name must not hide the other nine
                     self._read_services(cluster, [name])
@@ -129,7 +134,9 @@ class EcsReads:
 
     def _take(self, cluster: str, names: Sequence[str], told: "DescribeServicesResponseTypeDef") -> None:
         for name in names:
-            self._services[cluster, name] = Absent(f"ECS cluster {cluster} has no service {name}")
+            self._services[cluster, name] = Absent(
+                f"ECS cluster {cluster} has no service {name}; correct its name in the file, or create it"
+            )
         for failure in told.get("failures", []):
             if (reason := failure.get("reason", "")) != "MISSING":
                 name = failure.get("arn", "").rpartition("/")[2]
@@ -162,7 +169,10 @@ class EcsReads:
             told = self._ecs.describe_task_definition(taskDefinition=arn, include=["TAGS"])
         except ClientError as error:
             if code(error) == "ClientException" and "Unable to describe task definition" in str(error):
-                raise Absent(f"there is no task definition {arn.rpartition('/')[2]}") from error
+                raise Absent(
+                    f"there is no task definition {short(arn)}; pin a revision that exists "
+                    "(aws ecs list-task-definitions lists them)"
+                ) from error
             raise
         content = {name: value for name, value in told["taskDefinition"].items() if name in self._registerable}
         return Revision(

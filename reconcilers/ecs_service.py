@@ -14,6 +14,7 @@ from reconcilers.contract import Absent, Change, Drift, Observation, Reconciler,
 from reconcilers.ecs_count import SHUTDOWN, Count, ForgetTag, RememberTag, ResumeScaling, Shutdown, SuspendScaling
 from reconcilers.ecs_reads import EcsReads
 from reconcilers.ecs_records import TAG, Incomplete, ServiceRecord, family_of, short
+from reconcilers.ecs_rollout import held, overdue, settling, undrivable
 from reconcilers.ecs_target import BASE, FAMILY, OVERLAY, Target, Targets
 from reconcilers.secrets import Secrets
 from reconcilers.task_definition import mark
@@ -21,8 +22,6 @@ from reconcilers.task_definition import mark
 if TYPE_CHECKING:
     from mypy_boto3_ecs.type_defs import TagTypeDef
 
-HOLD = "hold"  # a tag on the service: report and do not write until this instant; without its prefix
-_LONGEST_HOLD = timedelta(hours=24)
 # AWS services do not share a clock: only after this margin is a deployment surely younger than what it answers.
 _MARGIN = timedelta(seconds=2)
 _UNDER_WAY = frozenset({"PENDING", "IN_PROGRESS"})
@@ -125,7 +124,7 @@ class EcsServiceReconciler(Reconciler[ServicePin, LiveService]):
     def observe(self, desired: ServicePin) -> LiveService:
         record = self._reads.service(desired.key)
         if record.status not in ("ACTIVE", ""):
-            raise Absent(f"ECS service {record.name} is {record.status}")
+            raise Absent(f"ECS service {record.name} is {record.status}; create it again, or take it out of the file")
         count = self._count(desired, record)
         now = self._connection.now()
         target, blocked = self._wanted(desired, record, count, now)
@@ -135,10 +134,10 @@ class EcsServiceReconciler(Reconciler[ServicePin, LiveService]):
             target=target,
             count=count,
             restart=restart,
-            settling=soon or _settling(record, target, count),
-            overdue=_overdue(record, desired.service.progress_deadline, now),
+            settling=soon or settling(record, count_is_pinned=count.pinned is not None),
+            overdue=overdue(record, desired.service.progress_deadline, now),
             blocked=blocked or count.blocked(),
-            held=_held(record, now),
+            held=held(record, now),
             advice=target.advice if target else (),
         )
 
@@ -174,6 +173,8 @@ class EcsServiceReconciler(Reconciler[ServicePin, LiveService]):
                 self._scaling(desired, frozenset(_SCALING), suspended=True)
             case ResumeScaling(kinds=kinds):
                 self._scaling(desired, kinds, suspended=False)
+            case _:
+                raise TypeError(f"a service knows no change {change.verb}")
 
     def _update(self, desired: ServicePin, change: _Update, **settings: Any) -> None:
         if change.count is not None:
@@ -229,7 +230,7 @@ class EcsServiceReconciler(Reconciler[ServicePin, LiveService]):
 
     def _target(self, desired: ServicePin, record: ServiceRecord, now: datetime) -> tuple[Target | None, str]:
         if record.controller != "ECS":
-            return None, _undrivable(desired.service, record)
+            return None, undrivable(desired.service, record)
         if not record.task_definition:
             raise Incomplete(f"ECS did not say which task definition service {record.name} runs")
         try:
@@ -275,58 +276,6 @@ class EcsServiceReconciler(Reconciler[ServicePin, LiveService]):
                 continue
             if not state.deleted:  # no task can start with a secret that is to be deleted
                 yield secret, state.changed
-
-
-def _settling(record: ServiceRecord, target: Target | None, count: Count) -> str:
-    primary = record.primary
-    if primary is None:
-        return "ECS shows no PRIMARY deployment yet" if record.controller == "ECS" else ""
-    if primary.task_definition != record.task_definition:
-        return f"waiting for ECS to start the rollout of {short(record.task_definition)}"
-    if primary.rollout == "IN_PROGRESS":
-        failed = f", {primary.failed} failed" if primary.failed else ""
-        tasks = f"{primary.running} of {primary.desired} tasks running{failed}"
-        return f"rolling out {short(primary.task_definition)}: {tasks}"
-    if count.pinned is not None and record.running not in (None, record.desired):
-        return f"{record.running} of {record.desired} tasks running"
-    return ""
-
-
-def _overdue(record: ServiceRecord, deadline: timedelta, now: datetime) -> str:
-    primary = record.primary
-    if primary is None or primary.created is None or primary.rollout != "IN_PROGRESS":
-        return ""
-    superseded = primary.task_definition != record.task_definition
-    if superseded or now - primary.created <= deadline:
-        return ""
-    minutes = round((now - primary.created).total_seconds() / 60)
-    return (
-        f"the rollout of {short(primary.task_definition)} has taken {minutes} minutes, longer than its "
-        f"progress_deadline; look at the service's events, or pin another revision"
-    )
-
-
-def _undrivable(service: Service, record: ServiceRecord) -> str:
-    if service.task_revision or service.image_tag or service.env or service.restarted_at or service.databases:
-        return f"{record.name} is deployed by {record.controller}; trueup drives only ECS's own rolling deployments"
-    return ""
-
-
-def _held(record: ServiceRecord, now: datetime) -> str:
-    if not (text := record.tags.get(HOLD)):
-        return ""
-    mend = f"write an instant such as {now + timedelta(hours=1):%Y-%m-%dT%H:%MZ}, or remove the tag"
-    try:
-        until = datetime.fromisoformat(text)
-    except ValueError:
-        return f"held: the tag {TAG}{HOLD} is not an instant; {mend}"
-    if until.tzinfo is None:
-        return f"held: the tag {TAG}{HOLD} has no offset; {mend}"
-    if until <= now:
-        return ""
-    if until > now + _LONGEST_HOLD:
-        return f"held: the tag {TAG}{HOLD} is more than 24 h ahead; {mend}"
-    return f"held by the tag {TAG}{HOLD} until {text}"
 
 
 def _own_family_needed(live: LiveService) -> bool:

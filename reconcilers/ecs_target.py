@@ -28,11 +28,6 @@ class Target:
     text: str = ""  # what to register, as JSON
     advice: tuple[Advice, ...] = ()
 
-    @property
-    def name(self) -> str:
-        """What people call it."""
-        return short(self.arn) if self.arn else f"a new revision of {short(self.base)}"
-
 
 class Targets:
     """Finds the target of a service. Reads only; every revision is read once."""

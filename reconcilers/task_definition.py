@@ -104,13 +104,22 @@ def drifts(running: Content, desired: Content) -> tuple[Drift, ...]:
 def _container_drifts(live: Mapping[str, Any], desired: Mapping[str, Any]) -> list[Drift]:
     found = []
     if live.get("image") != desired.get("image"):
-        found.append(Drift("image", str(live.get("image", "none")), str(desired.get("image"))))
+        found.append(_image_drift(str(live.get("image", "none")), str(desired.get("image"))))
     before, after = (dict(map(_pair, c.get("environment") or [])) for c in (live, desired))
     for name in sorted(before.keys() | after.keys()):
         if before.get(name) != after.get(name):
             was = "absent" if name not in before else "another value"
             found.append(Drift(f"env.{name}", was, "absent" if name not in after else "the pinned value"))
     return found
+
+
+def _image_drift(live: str, desired: str) -> Drift:
+    """In the words of the file where only the tag differs."""
+    repository = repository_of(desired)
+    if repository_of(live) != repository:
+        return Drift("image", live, desired)
+    tags = [image.removeprefix(repository)[1:] or "no tag" for image in (live, desired)]
+    return Drift("image_tag", *tags)
 
 
 def _chosen(content: Content, container: str | None) -> Mapping[str, Any]:

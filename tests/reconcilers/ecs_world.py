@@ -62,7 +62,7 @@ class World:
 
     def __init__(self, rehearsal: Rehearsal) -> None:
         self.rehearsal = rehearsal
-        self.ecs: Any = boto3.client("ecs", "us-east-1")
+        self.ecs: Any = SESSION.client("ecs")
         self.ecs.create_cluster(clusterName=CLUSTER)
         self.register(image="registry.example/api:v1")
         self.register(image="registry.example/api:v2")
@@ -71,11 +71,11 @@ class World:
 
     @cached_property
     def scaling(self) -> Any:
-        return boto3.client("application-autoscaling", "us-east-1")
+        return SESSION.client("application-autoscaling")
 
     @cached_property
     def secrets(self) -> Any:
-        return boto3.client("secretsmanager", "us-east-1")
+        return SESSION.client("secretsmanager")
 
     def create(self, name: str, revision: str = "api:1", **more: Any) -> None:
         breaker = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import boto3
 import botocore.client
 import pytest
 from botocore.exceptions import ReadTimeoutError
@@ -148,8 +147,8 @@ def of_maintenance(*, before: bool = False, **more: Any) -> Callable[[World], Ca
 
 def _balance() -> None:
     """A load balancer `production` that forwards to the target group `api`."""
-    ec2: Any = boto3.client("ec2", "us-east-1")
-    elb: Any = boto3.client("elbv2", "us-east-1")
+    ec2: Any = SESSION.client("ec2")
+    elb: Any = SESSION.client("elbv2")
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     subnets = [
         ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{n}.0/24", AvailabilityZone=f"us-east-1{zone}")["Subnet"][
@@ -165,7 +164,7 @@ def _balance() -> None:
 
 def shown(world: World) -> object:
     """What a visitor gets, how many rules there are, and how many tags the listener has."""
-    elb: Any = boto3.client("elbv2", "us-east-1")
+    elb: Any = SESSION.client("elbv2")
     told = world.rehearsal.route("production", "production.example", "/", port=80)
     balancer = elb.describe_load_balancers(Names=["production"])["LoadBalancers"][0]["LoadBalancerArn"]
     listener = elb.describe_listeners(LoadBalancerArn=balancer)["Listeners"][0]["ListenerArn"]
@@ -256,7 +255,7 @@ def scenario(request: pytest.FixtureRequest) -> Iterator[Scenario]:
     return request.param
 
 
-def passes(world: World, begin: Pass, count: int = 4) -> list[Outcome]:
+def passes(world: World, begin: Pass, count: int = 3) -> list[Outcome]:
     """Passes of one process, with time for AWS to settle after each."""
     outcomes = []
     for _ in range(count):

@@ -11,9 +11,10 @@ import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
 
+from daemon.brake import Brake
 from desired_state.model import Database, Endpoint
 from reconcilers.aws import Connection, Place
-from reconcilers.contract import Absent, Change, Condition, Outcome, Result
+from reconcilers.contract import Absent, Change, Condition, Gate, Outcome, Result
 from reconcilers.database import DatabasePin, DatabaseReconciler, LiveDatabase
 from reconcilers.reconcile import reconcile
 from reconcilers.secret_text import Address
@@ -50,10 +51,10 @@ class Daemon:
         if act := self.after.pop(operation, None):
             act()
 
-    def pass_over(self, endpoint: Endpoint | None) -> Outcome:
+    def pass_over(self, endpoint: Endpoint | None, gate: Gate = lambda _: None) -> Outcome:
         self.calls.clear()
         self.secrets.new_pass()
-        return reconcile(self.reconciler, pinned(endpoint), lambda _: None)
+        return reconcile(self.reconciler, pinned(endpoint), gate)
 
 
 @pytest.fixture
@@ -220,6 +221,19 @@ def refuse_puts(daemon: Daemon, code: str) -> None:
 
     events = daemon.connection.writing("secretsmanager").meta.events
     events.register("before-send.secrets-manager.PutSecretValue", refuse)
+
+
+def test_s6_a_secret_that_somebody_else_keeps_changing_is_written_three_times_an_hour(daemon: Daemon, aws: Any) -> None:
+    now, written = 0.0, 0
+    brake = Brake(lambda: now)
+    for _ in range(60):
+        outcome = brake.learn(daemon.pass_over(A, brake.refusal))
+        written += len(outcome.attempts)
+        if outcome.condition is Condition.IN_SYNC:
+            aws.put_secret_value(SecretId=NAME, SecretString=holding("elsewhere"))
+        now += 59.0
+    assert written == 3
+    assert (outcome.condition, outcome.reason.partition(":")[0]) == (Condition.STALLED, "contended")
 
 
 def in_rotation(aws: Any) -> None:

@@ -1,10 +1,12 @@
 """What ECS is asked: services ten at a time and once a pass, revisions once for ever."""
 
+import io
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.awsrequest import AWSResponse
+from botocore.exceptions import BotoCoreError, ClientError
 
 from reconcilers.contract import Absent
 from reconcilers.ecs_reads import EcsReads, Key
@@ -30,7 +32,7 @@ def read_all(reads: EcsReads, wanted: list[Key]) -> dict[Key, str]:
     for key in wanted:
         try:
             told[key] = reads.service(key).name
-        except (Absent, Incomplete, ClientError) as error:
+        except (Absent, Incomplete, ClientError, BotoCoreError) as error:
             told[key] = type(error).__name__
     return told
 
@@ -100,12 +102,45 @@ def refuse_names(process: Process, bad: str) -> None:
     process.connection.reading("ecs").meta.events.register("provide-client-params.ecs.DescribeServices", refuse)
 
 
-def test_a_failed_read_is_raised_to_all_of_its_batch_and_made_once(world: World, process: Process) -> None:
+@pytest.mark.parametrize(("fault", "raised"), [("error", "ServerException"), ("drop_before", "ConnectionClosedError")])
+def test_a_failed_read_is_raised_to_all_of_its_batch_and_made_once(
+    world: World, process: Process, fault: str, raised: str
+) -> None:
     create(world, keys(3))
-    world.rehearsal.fault("ecs", "DescribeServices", "error", times=3)  # as often as a read is tried
+    world.rehearsal.fault("ecs", "DescribeServices", fault, times=3)  # as often as a read is tried
     process.reads.new_pass(keys(3), [])
-    assert set(read_all(process.reads, keys(3)).values()) == {"ServerException"}
+    assert set(read_all(process.reads, keys(3)).values()) == {raised}
     assert process.calls == {"DescribeServices": 1}
+
+
+def error_page(request: Any, **_: object) -> AWSResponse:
+    """What a proxy in between says on its own account."""
+    body = io.BytesIO(b"<html>Bad gateway</html>")
+    body.stream = lambda **_: iter([body.read()])  # type: ignore[attr-defined]
+    return AWSResponse(request.url, 502, {"content-type": "text/html"}, body)
+
+
+def test_an_error_page_is_a_failed_read_and_nothing_else(world: World, process: Process) -> None:
+    process.connection.reading("ecs").meta.events.register("before-send.ecs", error_page)
+    with pytest.raises(ClientError, match="502"):
+        process.reads.service((CLUSTER, NAME))
+    with pytest.raises(ClientError, match="502"):
+        process.reads.revision(arn("api:1"))
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "read"),
+    [
+        ("ecs", "DescribeTaskDefinition", lambda reads: reads.revision(arn("api:1"))),
+        ("ecr", "DescribeImages", lambda reads: reads.has_image("123456789012", "us-east-1", "api", "v1")),
+    ],
+)
+def test_what_could_not_be_read_is_not_what_is_not_there(
+    world: World, process: Process, service: str, operation: str, read: Any
+) -> None:
+    world.rehearsal.fault(service, operation, "throttle", times=3)
+    with pytest.raises(ClientError, match="Throttling"):
+        read(process.reads)
 
 
 def test_an_incomplete_record_does_not_hide_the_others(world: World, process: Process) -> None:

@@ -151,6 +151,20 @@ def test_r5_a_count_that_is_not_pinned_is_never_sent(world: World, process: Proc
     assert world.service()["desiredCount"] == 7
 
 
+def test_t5_what_no_file_declares_is_never_drift(world: World, process: Process) -> None:
+    world.ecs.update_service(
+        cluster=CLUSTER,
+        service=NAME,
+        desiredCount=7,
+        enableExecuteCommand=True,
+        healthCheckGracePeriodSeconds=60,
+        deploymentConfiguration={"maximumPercent": 150},
+    )
+    world.settle()
+    process.tells("DescribeServices", lambda parsed: parsed["services"][0].update(newFeature={"mode": "on"}))
+    assert process.pass_over(pinned(task_revision=1)).condition is Condition.IN_SYNC
+
+
 def test_r12_a_count_alone_starts_no_deployment(world: World, process: Process) -> None:
     before = world.primary()["id"]
     pin = pinned(desired_count=4)
@@ -529,7 +543,7 @@ def test_a_service_that_is_going_or_gone_is_absent(world: World, process: Proces
         world.settle()
     outcome = process.pass_over(pinned(task_revision=2))
     assert isinstance(outcome.error, Absent)
-    assert outcome.reason == f"ECS service {NAME} is {state}"
+    assert outcome.reason.startswith(f"ECS service {NAME} is {state}; ")
 
 
 # A person's brake
@@ -710,6 +724,11 @@ def test_advice_of_the_target_is_advice_of_the_service(world: World, process: Pr
     advice = process.observe(pinned(env={"A": "b"})).advice
     assert [type(each) for each in advice] == [Advice]
     assert advice[0].type == "base_not_pinned"
+
+
+def test_a_change_of_another_kind_is_refused(world: World, process: Process) -> None:
+    with pytest.raises(TypeError, match="a service knows no change"):
+        process.reconciler.apply(pinned(), Change())
 
 
 # Plain moto: kinder than AWS, and frozen

@@ -242,6 +242,21 @@ def test_a3_only_a_plain_forward_and_a_page_of_ours_are_ever_replaced(
     assert [advice.type for advice in live.advice] == ([] if live.blocked else ["maintenance_not_possible"])
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        pytest.param({"message": "x" * 1025}, id="a page that is too long"),
+        pytest.param({"message": "\u00e9" * 513}, id="a page that is too long in bytes"),
+        pytest.param({"status_code": 302}, id="a redirect"),
+        pytest.param({"status_code": 600}, id="a status that there is not"),
+        pytest.param({"content_type": "text/xml"}, id="a type that a load balancer does not send"),
+    ],
+)
+def test_a4_a_page_that_a_load_balancer_refuses_is_refused_before(more: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(more))):
+        section(**more)
+
+
 # On an AWS that answers
 
 

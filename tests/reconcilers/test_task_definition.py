@@ -330,8 +330,20 @@ def test_a_size_that_is_none_is_left_as_it_is() -> None:
         pytest.param(
             content(),
             content(container(image="registry.example/api:v2")),
-            [Drift("image", "registry.example/api:v1", "registry.example/api:v2")],
-            id="an image",
+            [Drift("image_tag", "v1", "v2")],
+            id="a tag",
+        ),
+        pytest.param(
+            content(container(image="registry.example:5000/api")),
+            content(container(image=f"registry.example:5000/api@{DIGEST}")),
+            [Drift("image_tag", "no tag", DIGEST)],
+            id="a digest",
+        ),
+        pytest.param(
+            content(),
+            content(container(image="registry.example/other:v1")),
+            [Drift("image", "registry.example/api:v1", "registry.example/other:v1")],
+            id="another repository",
         ),
         pytest.param(
             content(),

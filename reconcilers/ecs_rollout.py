@@ -1,0 +1,65 @@
+"""What a service's rollout and its tags say: still moving, too late, not ours to drive, or held by a person. Pure."""
+
+from datetime import datetime, timedelta
+
+from desired_state.model import Service
+from reconcilers.ecs_records import TAG, ServiceRecord, short
+
+HOLD = "hold"  # a tag on the service: report and do not write until this instant; without its prefix
+_LONGEST_HOLD = timedelta(hours=24)
+
+
+def settling(record: ServiceRecord, *, count_is_pinned: bool) -> str:
+    """Why ECS is still converging."""
+    primary = record.primary
+    if primary is None:
+        return "ECS shows no PRIMARY deployment yet" if record.controller == "ECS" else ""
+    if primary.task_definition != record.task_definition:
+        return f"waiting for ECS to start the rollout of {short(record.task_definition)}"
+    if primary.rollout == "IN_PROGRESS":
+        failed = f", {primary.failed} failed" if primary.failed else ""
+        tasks = f"{primary.running} of {primary.desired} tasks running{failed}"
+        return f"rolling out {short(primary.task_definition)}: {tasks}"
+    if count_is_pinned and record.running not in (None, record.desired):
+        return f"{record.running} of {record.desired} tasks running"
+    return ""
+
+
+def overdue(record: ServiceRecord, deadline: timedelta, now: datetime) -> str:
+    """Why the rollout has taken too long."""
+    primary = record.primary
+    if primary is None or primary.created is None or primary.rollout != "IN_PROGRESS":
+        return ""
+    superseded = primary.task_definition != record.task_definition
+    if superseded or now - primary.created <= deadline:
+        return ""
+    minutes = round((now - primary.created).total_seconds() / 60)
+    return (
+        f"the rollout of {short(primary.task_definition)} has taken {minutes} minutes, longer than its "
+        f"progress_deadline; look at the service's events, or pin another revision"
+    )
+
+
+def undrivable(service: Service, record: ServiceRecord) -> str:
+    """Why what the file pins cannot be made by UpdateService: another controller deploys this service."""
+    if service.task_revision or service.image_tag or service.env or service.restarted_at or service.databases:
+        return f"{record.name} is deployed by {record.controller}; trueup drives only ECS's own rolling deployments"
+    return ""
+
+
+def held(record: ServiceRecord, now: datetime) -> str:
+    """Why a person wants nothing to be written now."""
+    if not (text := record.tags.get(HOLD)):
+        return ""
+    mend = f"write an instant such as {now + timedelta(hours=1):%Y-%m-%dT%H:%MZ}, or remove the tag"
+    try:
+        until = datetime.fromisoformat(text)
+    except ValueError:
+        return f"held: the tag {TAG}{HOLD} is not an instant; {mend}"
+    if until.tzinfo is None:
+        return f"held: the tag {TAG}{HOLD} has no offset; {mend}"
+    if until <= now:
+        return ""
+    if until > now + _LONGEST_HOLD:
+        return f"held: the tag {TAG}{HOLD} is more than 24 h ahead; {mend}"
+    return f"held by the tag {TAG}{HOLD} until {text}"
