@@ -32,6 +32,7 @@ Found = TypeVar("Found")
 _SERVICES_A_CALL = 10
 _TARGETS_A_CALL = 50
 _REVISIONS = 100  # how many of a family's newest ACTIVE revisions are looked through for an equal one
+_REVISIONS_KEPT = 8192  # some 4 KB each; two for each of the services with an overlay are in use all the time
 _HISTORY = timedelta(days=80)  # ListServiceDeployments refuses a window of more than three months
 
 
@@ -75,12 +76,15 @@ class EcsReads:
         return _kept(self._bands[key])
 
     def revision(self, arn: str, *, fresh: bool = False) -> Revision:
-        """DescribeTaskDefinition with tags. Content is kept for ever; `fresh` reads status and tags anew,
+        """DescribeTaskDefinition with tags. Content never changes and is kept; `fresh` reads status and tags anew,
         unless the revision is INACTIVE, which it stays."""
-        known = self._revisions.get(arn)
+        known = self._revisions.pop(arn, None)
         if known is None or (fresh and known.active):
-            self._revisions[arn] = self._describe(arn)
-        return self._revisions[arn]
+            known = self._describe(arn)
+        while len(self._revisions) >= _REVISIONS_KEPT:  # a family has up to a million: the oldest use goes first
+            del self._revisions[next(iter(self._revisions))]
+        self._revisions[arn] = known
+        return known
 
     def active(self, family: str) -> list[str]:
         """ListTaskDefinitions: the newest 100 ACTIVE revisions of a family, newest first."""

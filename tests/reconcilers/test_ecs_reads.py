@@ -181,6 +181,16 @@ def test_a_revision_is_read_once_for_ever(world: World, process: Process) -> Non
     assert process.calls == {"DescribeTaskDefinition": 1}
 
 
+def test_only_so_many_revisions_are_kept_and_those_in_use_stay(
+    world: World, process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reconcilers.ecs_reads._REVISIONS_KEPT", 2)
+    world.ecs.register_task_definition(family="other", containerDefinitions=[{"name": "a", "image": "a", "memory": 8}])
+    for revision in ("api:1", "api:2", "api:1", "other:1", "api:1", "api:2"):
+        process.reads.revision(arn(revision))
+    assert process.calls == {"DescribeTaskDefinition": 4}
+
+
 def test_status_and_tags_are_read_fresh_where_it_matters(world: World, process: Process) -> None:
     process.reads.revision(arn("api:1"))
     world.ecs.tag_resource(resourceArn=arn("api:1"), tags=[{"key": "team", "value": "replay"}])
