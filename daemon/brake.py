@@ -5,7 +5,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from reconcilers.contract import Absent, Change, Condition, Outcome, Refusal, Result
+from reconcilers.contract import Absent, Attempt, Change, Condition, Outcome, Refusal, Result
 
 EFFECT = 300.0  # seconds after a write in which a read may still show the state before it
 LOOK_AGAIN = 5.0  # seconds between two looks that together make a fact
@@ -14,6 +14,7 @@ HOUR = 3600.0
 LONGEST_BACKOFF = 60.0
 
 Asks = tuple[str, ...]
+Drifted = tuple[str, str]  # a field and what it must be
 
 
 @dataclass
@@ -38,8 +39,9 @@ class Brake:
     def release(self) -> None:
         """A new commit, or a person who asks again: only what AWS has yet to show still counts."""
         self._refused = ""  # why AWS refused a write for good
-        self._repairs: dict[str, deque[float]] = defaultdict(deque)
-        self._settled = False  # in sync at least once since: what is written now repairs a drift
+        self._repairs: dict[Drifted, deque[float]] = defaultdict(deque)
+        self._enacted: set[Drifted] = set()  # what AWS has taken once since: asking for it again repairs it
+        self._settled = False  # in sync at least once since: whatever is written now repairs something
         self.failures = 0  # in a row
         self.resting_until = 0.0  # nothing is read or written before this instant
 
@@ -66,11 +68,19 @@ class Brake:
             if attempt.result is Result.FAILED:
                 del self._asked[attempt.change.asks]
                 self._refused = outcome.reason if outcome.condition is Condition.STALLED else ""
-            elif self._settled:
-                for drift in attempt.change.drifts:
-                    self._repairs[drift.field].append(self._now())
+            else:
+                self._count(attempt)
         self._settled |= outcome.condition is Condition.IN_SYNC
         return self._back_off(self._seen_twice(outcome))
+
+    def _count(self, attempt: Attempt) -> None:
+        """Whether a write repaired something, rather than enacted the commit or repeated what was lost."""
+        for drift in attempt.change.drifts:
+            drifted = (drift.field, drift.desired)
+            if self._settled or drifted in self._enacted:
+                self._repairs[drifted].append(self._now())
+            elif attempt.result is Result.OK:
+                self._enacted.add(drifted)
 
     def _see(self, outcome: Outcome) -> None:
         """Forget the requests whose effect this look shows."""
@@ -83,7 +93,7 @@ class Brake:
 
     def _contended(self, changes: tuple[Change, ...]) -> str:
         for drift in (drift for change in changes for drift in change.drifts):
-            times = self._repairs[drift.field]
+            times = self._repairs.get((drift.field, drift.desired), deque())
             while times and self._now() - times[0] > HOUR:
                 times.popleft()
             if len(times) >= REPAIRS:

@@ -99,12 +99,14 @@ def run(words: Sequence[str]) -> int:
     """Run one command. Returns the exit code; what can be foreseen ends in one line, not in a traceback."""
     chosen = parser().parse_args(words)
     try:
-        return int(chosen.run(chosen))
+        code = int(chosen.run(chosen))
+        sys.stdout.flush()
+    except BrokenPipeError:  # `trueup schema | head`: what is left to flush at the end has nowhere to go either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except (commands.Misused, Refused, Unreachable) as error:
         print(f"trueup: {error}", file=sys.stderr)  # noqa: T201 — the command line's own voice
         return 1
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # `trueup schema | head`: what is left to flush at the end has nowhere to go either
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    return code

@@ -8,7 +8,7 @@ import stat
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence, Sized
+from collections.abc import Callable, Iterable, Sized
 from pathlib import Path
 from types import FrameType
 
@@ -22,7 +22,8 @@ from daemon.settings import cache_of
 from daemon.status import EnvironmentStatus, GitStatus, Status
 from daemon.telling import Telling
 from daemon.wiring import Territory, place
-from desired_state.in_force import Source, Standing, contested
+from desired_state.in_force import Source, Standing, committed_before, contested
+from desired_state.model import Environment
 from desired_state.parse import Invalid, Problem, parse
 from desired_state.parse import schema as file_schema
 from desired_state.repository import Repository, shown_location
@@ -33,6 +34,7 @@ from reconcilers.contract import Condition
 _MOST_BYTES = 1024 * 1024 + 1  # one more than a file may have, so that a larger one is seen to be larger
 _TRIES = 5  # looks in a row that may fail before `--once` and `plan` give up
 _PAUSE = 5.0  # seconds between the two looks that make a missing answer a fact
+_AWAKE = 0.5  # seconds after which a signal that another thread received is seen
 
 
 class Misused(Exception):
@@ -54,7 +56,8 @@ def run(chosen: argparse.Namespace) -> int:
     _on_signals(stop, schedule.ask_again)
     telling.journal.started(chosen.listen, chosen.interval)
     schedule.start()
-    while not stop.wait(3600):
+    # A signal may reach any thread, for one while git is being started; only this one runs its handler, once awake.
+    while not stop.wait(_AWAKE):
         pass
     schedule.stop()
     server.close()
@@ -65,8 +68,13 @@ def run(chosen: argparse.Namespace) -> int:
 
 def plan(chosen: argparse.Namespace) -> int:
     """`trueup plan`."""
-    standings, problems = _from_files(chosen.files) if chosen.files else _from_git(chosen)
-    statuses = _planned(standings, chosen) if standings else ()
+    if chosen.files:
+        standings, problems = _from_files(chosen.files)
+        statuses = _planned(standings, _committed_before, chosen)
+    else:
+        source, _ = _source(chosen)
+        found = source.poll()
+        problems, statuses = found.problems, _planned(found.standings, source.before, chosen)
     if chosen.output == "text":
         rendering.print_text(statuses, problems)
     else:
@@ -138,7 +146,9 @@ def _once(loop: Loop, stop: threading.Event, timeout: float) -> int:
     return 0 if good and not status.git.problems and not status.git.error else 1
 
 
-def _planned(standings: Sequence[Standing], chosen: argparse.Namespace) -> tuple[EnvironmentStatus, ...]:
+def _planned(
+    standings: Iterable[Standing], before: Callable[[Standing], Environment | None], chosen: argparse.Namespace
+) -> tuple[EnvironmentStatus, ...]:
     around = Surroundings(_silence(), may_write=False)
     territories: dict[Place, Territory] = {}
     statuses = []
@@ -148,7 +158,7 @@ def _planned(standings: Sequence[Standing], chosen: argparse.Namespace) -> tuple
             territories[where] = Territory(Connection(where, timeout=chosen.aws_timeout))
         enforcement = Enforcement(standing, territories[where], around)
         _look_until_sure(enforcement)
-        statuses.append(rendering.with_overrides(enforcement.status(), standing.environment))
+        statuses.append(rendering.annotated(enforcement.status(), standing.environment, before(standing)))
     return tuple(statuses)
 
 
@@ -164,10 +174,8 @@ def _look_until_sure(enforcement: Enforcement) -> None:
         time.sleep(_PAUSE)
 
 
-def _from_git(chosen: argparse.Namespace) -> tuple[list[Standing], tuple[Problem, ...]]:
-    source, _ = _source(chosen)
-    found = source.poll()
-    return list(found.standings), found.problems
+def _committed_before(standing: Standing) -> Environment | None:
+    return committed_before(Path(standing.file), standing.environment)
 
 
 def _from_files(files: Iterable[Path]) -> tuple[list[Standing], tuple[Problem, ...]]:

@@ -4,20 +4,18 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
+from daemon import refusals
 from daemon.clock import Clock
 from daemon.status import EnvironmentStatus, ResourceStatus
 from daemon.stopwatch import Stopwatch
 from daemon.telling import Telling
-from daemon.tracked import NEVER, Tracked
+from daemon.tracked import NEVER, Key, Tracked
 from daemon.wiring import Entry, Territory, entries, place
 from desired_state.in_force import Standing
 from desired_state.model import Mode
 from desired_state.parse import Problem
-from reconcilers.aws import sentence
-from reconcilers.contract import Change, Condition, Gate, Outcome, Refusal, Stalled, Superseded
+from reconcilers.contract import Change, Condition, Gate, Outcome, Refusal, Superseded
 from reconcilers.maintenance import LiveMaintenance
-
-Key = tuple[str, str]  # kind, name
 
 FAST = 1.0  # seconds between looks at what is progressing
 
@@ -106,7 +104,7 @@ class Enforcement:
         """The entries to look at now: all of them in a full pass, else those that are progressing or retrying."""
         full = self._adopt() or full
         if self._standing.environment.mode is Mode.SUSPENDED:
-            self.good, self._last = True, replace(self._told(), resources=())
+            self.good, self._last = True, replace(self._told(), resources=(), maintenance_enabled=None)
             return []
         now = self._clock.monotonic()
         awake = [tracked for tracked in self._tracked.values() if not tracked.resting]
@@ -117,7 +115,7 @@ class Enforcement:
         started = self._clock.monotonic()
         writes = 0
         self.territory.connection.guard = self._guard
-        refused = self._account()
+        refused = refusals.by_account(self._standing.environment, self.territory.connection)
         for entry in due:
             if self._around.stopping() or self._superseded():
                 return
@@ -204,45 +202,15 @@ class Enforcement:
 
     def _gate(self, entry: Entry) -> Gate:
         def gate(changes: tuple[Change, ...]) -> Refusal | None:
-            return self._mode() or self._waits(entry) or self._tracked[entry.kind, entry.name].brake.refusal(changes)
+            mode = self._standing.environment.mode
+            tracked = self._tracked[entry.kind, entry.name]
+            return (
+                refusals.by_mode(mode, may_write=self._around.may_write)
+                or refusals.by_order(entry, self._tracked)
+                or tracked.brake.refusal(changes)
+            )
 
         return gate
-
-    def _mode(self) -> Refusal | None:
-        if not self._around.may_write:
-            return Refusal(Condition.DRIFTED, "would be changed")
-        if self._standing.environment.mode is not Mode.ENFORCE:
-            return Refusal(Condition.DRIFTED, "mode is observe: reported, not repaired")
-        return None
-
-    def _waits(self, entry: Entry) -> Refusal | None:
-        for name in entry.waits_for:
-            tracked = self._tracked.get(("database", name))
-            database = tracked.outcome if tracked else None
-            if database and (database.changes or database.condition is Condition.PROGRESSING):
-                stuck = database.condition in (Condition.STALLED, Condition.DRIFTED)
-                reason = f"waits for database {name} ({database.condition.value}: {database.reason})"
-                return Refusal(Condition.DRIFTED if stuck else Condition.PROGRESSING, reason)
-        if entry.waits_for_services:
-            moving = [name for (kind, name), tracked in self._tracked.items() if kind == "service" and tracked.moving]
-            if moving:
-                reason = f"leaves maintenance once {', '.join(sorted(moving))} has settled"
-                return Refusal(Condition.PROGRESSING, reason)
-        return None
-
-    def _account(self) -> Outcome | None:
-        """An environment that names its account is never touched with another account's credentials."""
-        named = self._standing.environment.aws.account
-        if named is None:
-            return None
-        try:
-            actual = self.territory.connection.account()
-        except Exception as error:  # noqa: BLE001 — whatever STS does, the other environments go on
-            return Outcome(Condition.RETRYING, f"the account could not be checked: {sentence(error)}", error=error)
-        if actual == named:
-            return None
-        reason = f"the credentials are of account {actual}, but the file names {named}; nothing is read or written"
-        return Outcome(Condition.STALLED, reason, error=Stalled(reason))
 
     def _take(self, entry: Entry, outcome: Outcome) -> None:
         tracked = self._tracked[entry.kind, entry.name]

@@ -55,7 +55,7 @@ class Server(ThreadingHTTPServer):
         )[0]
         self.address_family = family
         super().__init__(address[:2], _Handler)  # type: ignore[arg-type]  # host and port, whatever the family
-        threading.Thread(target=self.serve_forever, args=(0.2,), name="http", daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(0.1,), name="http", daemon=True).start()
 
     @property
     def port(self) -> int:

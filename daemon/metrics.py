@@ -1,10 +1,8 @@
-"""What the daemon counts and times, and its status as gauges, for Prometheus."""
+"""What the daemon counts and times, for Prometheus."""
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from datetime import datetime
-from importlib.metadata import version
+from collections.abc import Callable
 
 from prometheus_client import (
     CollectorRegistry,
@@ -15,11 +13,10 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
-from prometheus_client.core import GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 
-from daemon.status import EnvironmentStatus, ResourceStatus, Status
-from reconcilers.contract import Condition, Result
+from daemon.gauges import Gauges
+from daemon.status import Status
+from reconcilers.contract import Result
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _RESOURCE = ("environment", "kind", "name")
@@ -61,7 +58,7 @@ class Metrics:
         self._call_seconds = _timed(
             "trueup_aws_call_duration_seconds", "Length of a call of the AWS API, with its retries.", aws, _CALL, made
         )
-        made.register(_Gauges(status))
+        made.register(Gauges(status))
         ProcessCollector(registry=made)
 
     def aws_call(self, service: str, operation: str, code: str, seconds: float) -> None:
@@ -125,91 +122,7 @@ class Metrics:
             self._changes.remove_by_labels({"environment": environment, "kind": kind, "name": name})
 
 
-class _Gauges(Collector):
-    """The status at the time of a scrape. Nothing is kept, so what left the file leaves the metrics."""
-
-    def __init__(self, status: Callable[[], Status]) -> None:
-        self._status = status
-
-    def describe(self) -> list[Metric]:
-        return []
-
-    def collect(self) -> Iterator[Metric]:
-        status = self._status()
-        yield _gauge("trueup_build_info", "The version that runs.", ("version",), [((version("trueup"),), 1.0)])
-        yield _gauge("trueup_leader", "Whether this process is the one that acts.", (), [((), float(status.leader))])
-        yield from _of_environments(status.environments)
-        yield _validity(status)
-        yield from _of_resources([(e.name, r) for e in status.environments for r in e.resources])
-
-
-_Samples = list[tuple[tuple[str, ...], float]]
-
-
-def _of_environments(environments: tuple[EnvironmentStatus, ...]) -> Iterator[Metric]:
-    one = ("environment",)
-
-    def each(name: str, about: str, value: Callable[[EnvironmentStatus], float | None]) -> Metric:
-        found = [(e.name, value(e)) for e in environments]
-        return _gauge(name, about, one, [((name,), number) for name, number in found if number is not None])
-
-    yield each("trueup_last_pass_timestamp_seconds", "When the last pass ended.", lambda e: _instant(e.last_pass))
-    yield each(
-        "trueup_last_in_sync_timestamp_seconds",
-        "When everything was last in sync.",
-        lambda e: _instant(e.last_in_sync),
-    )
-    yield _gauge(
-        "trueup_desired_state_info",
-        "The commit that is in force.",
-        ("environment", "commit"),
-        [((e.name, e.commit), 1.0) for e in environments],
-    )
-    yield each(
-        "trueup_maintenance_enabled",
-        "Whether the maintenance page is live.",
-        lambda e: None if e.maintenance_enabled is None else float(e.maintenance_enabled),
-    )
-
-
-def _validity(status: Status) -> Metric:
-    """A file of which no version was ever good has no name of an environment yet; its own name stands in for it."""
-    samples: _Samples = [((e.name,), float(e.valid)) for e in status.environments]
-    known = {e.file for e in status.environments}
-    samples += [((file,), 0.0) for file in sorted({each.file for each in status.git.problems} - known)]
-    return _gauge("trueup_desired_state_valid", "Whether the file is good at the head.", ("environment",), samples)
-
-
-def _of_resources(resources: list[tuple[str, ResourceStatus]]) -> Iterator[Metric]:
-    conditions: _Samples = []
-    drift: _Samples = []
-    since: _Samples = []
-    advice: _Samples = []
-    for environment, resource in resources:
-        labels = (environment, resource.kind, resource.name)
-        conditions += [((*labels, each.value), float(each is resource.condition)) for each in Condition]
-        drift.append((labels, float(len(resource.drifts))))
-        if resource.drifted_since:
-            since.append((labels, resource.drifted_since.timestamp()))
-        advice += [((*labels, kind), 1.0) for kind in sorted({each.type for each in resource.advice})]
-    yield _gauge("trueup_resource_condition", "1 for the condition that holds.", (*_RESOURCE, "condition"), conditions)
-    yield _gauge("trueup_resource_drift", "Fields that differ.", _RESOURCE, drift)
-    yield _gauge("trueup_resource_drifted_since_timestamp_seconds", "Since when something differs.", _RESOURCE, since)
-    yield _gauge("trueup_advice", "Something a person should know that is not drift.", (*_RESOURCE, "type"), advice)
-
-
-def _gauge(name: str, about: str, labels: tuple[str, ...], samples: _Samples) -> Metric:
-    family = GaugeMetricFamily(name, about, labels=labels)
-    for values, number in samples:
-        family.add_metric(values, number)
-    return family
-
-
 def _timed(
     name: str, about: str, labels: tuple[str, ...], buckets: tuple[float, ...], registry: CollectorRegistry
 ) -> Histogram:
     return Histogram(name, about, labels, buckets=buckets, registry=registry)
-
-
-def _instant(at: datetime | None) -> float | None:
-    return None if at is None else at.timestamp()

@@ -4,14 +4,14 @@ import json
 from collections.abc import Sequence
 
 from daemon import plan_facts, status_json
-from daemon.plan_facts import with_overrides
+from daemon.plan_facts import annotated
 from daemon.plan_markdown import as_markdown
 from daemon.plan_text import print_text
 from daemon.status import EnvironmentStatus
 from desired_state.parse import Problem
 from reconcilers.contract import Change
 
-__all__ = ["as_json", "as_markdown", "exit_code", "print_text", "with_overrides"]
+__all__ = ["annotated", "as_json", "as_markdown", "exit_code", "print_text"]
 
 
 def exit_code(statuses: Sequence[EnvironmentStatus], problems: Sequence[Problem]) -> int:

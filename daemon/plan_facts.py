@@ -5,11 +5,9 @@ from dataclasses import dataclass, replace
 
 from daemon.plain import one_line
 from daemon.status import EnvironmentStatus, ResourceStatus
-from desired_state.model import Environment, Service
+from desired_state.model import Environment
 from desired_state.parse import Problem
 from reconcilers.contract import Advice, Change, Condition, Drift
-
-NEW_PINS = "A revert restores only what an older commit pins. Where one of these is new, commit what is live first:"
 
 _LONGEST = 300  # characters of one value
 _WRONG = (Condition.STALLED, Condition.RETRYING)
@@ -28,12 +26,14 @@ class Row:
     effect: str = ""  # what it takes away from users the moment it is made
 
 
-def with_overrides(status: EnvironmentStatus, environment: Environment) -> EnvironmentStatus:
-    """The status, which also says where a tag or variables of the file override a revision that it pins."""
+def annotated(status: EnvironmentStatus, now: Environment, before: Environment | None) -> EnvironmentStatus:
+    """The status, which also says what the file itself should tell its reader.
+
+    Where a tag or variables override a revision that it pins, and where a pin is the first of its kind: `before` is
+    what the file said earlier, None where nobody knows.
+    """
     resources = (
-        replace(resource, advice=(*resource.advice, *_overrides(environment.services[resource.name])))
-        if resource.kind == "service" and resource.name in environment.services
-        else resource
+        replace(resource, advice=(*resource.advice, *_overrides(resource, now), *_first_pins(resource, before)))
         for resource in status.resources
     )
     return replace(status, resources=tuple(resources))
@@ -95,16 +95,6 @@ def called(resource: ResourceStatus) -> str:
     return resource.kind if resource.kind == resource.name else f"{resource.kind} {resource.name}"
 
 
-def new_pins(status: EnvironmentStatus) -> list[str]:
-    """The lines that pin what is live, for every pin that may be new to its file."""
-    return [
-        f"{resource.kind}s.{resource.name}.{drift.field}: {one_line(drift.live, _LONGEST)}"
-        for resource in status.resources
-        for drift in resource.drifts
-        if drift.field in _ONLY_IN_THE_FILE.get(resource.kind, ()) and drift.desired != "0"
-    ]
-
-
 def closing(statuses: Sequence[EnvironmentStatus], problems: Sequence[Problem]) -> str:
     """The whole plan in one line."""
     resources = [resource for status in statuses for resource in status.resources]
@@ -118,12 +108,28 @@ def closing(statuses: Sequence[EnvironmentStatus], problems: Sequence[Problem]) 
     return f"Plan: {', '.join(parts)}; nothing was written."
 
 
-def _overrides(service: Service) -> Iterator[Advice]:
+def _overrides(resource: ResourceStatus, now: Environment) -> Iterator[Advice]:
+    service = now.services.get(resource.name) if resource.kind == "service" else None
+    if service is None or service.task_revision is None:
+        return
     laid = ["image_tag"] if service.image_tag else []
     laid += [f"env.{name}" for name in sorted(service.env)]
-    if laid and service.task_revision is not None:
-        message = f"task_revision {service.task_revision} is only the base: {', '.join(laid)} override what it says"
+    if laid:
+        override = "overrides" if len(laid) == 1 else "override"
+        message = f"task_revision {service.task_revision} is only the base: {', '.join(laid)} {override} what it says"
         yield Advice("revision_overridden", message)
+
+
+def _first_pins(resource: ResourceStatus, before: Environment | None) -> Iterator[Advice]:
+    """What a revert cannot restore, since no earlier version of the file says what is live."""
+    entries = {"service": before.services, "database": before.databases} if before else {}
+    earlier = entries.get(resource.kind, {}).get(resource.name)
+    for drift in resource.drifts:
+        only_here = drift.field in _ONLY_IN_THE_FILE.get(resource.kind, ()) and drift.desired != "0"
+        if only_here and getattr(earlier, drift.field, None) is None:
+            line = f"{resource.kind}s.{resource.name}.{drift.field}: {one_line(drift.live, _LONGEST)}"
+            message = f"a first pin, which a revert only takes away; commit what is live before it: {line}"
+            yield Advice("first_pin", message)
 
 
 def _counted(number: int, noun: str) -> str:

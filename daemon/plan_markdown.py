@@ -47,8 +47,6 @@ def _environment(status: EnvironmentStatus, *, detailed: bool) -> Iterator[str]:
         for resource in changing:
             yield from _values(resource)
         yield "</details>"
-    if pins := facts.new_pins(status):
-        yield from ("", facts.NEW_PINS, "", *(f"- {_code(pin)}" for pin in pins))
 
 
 def _row(resource: ResourceStatus) -> str:

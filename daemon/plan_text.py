@@ -43,10 +43,6 @@ def _environment(console: Console, status: EnvironmentStatus) -> None:
         _notes(console, status, resource)
     if quiet := facts.quiet(status):
         _say(console, f"in sync: {', '.join(quiet)}", "green")
-    if pins := facts.new_pins(status):
-        _say(console, facts.NEW_PINS, "dim")
-        for pin in pins:
-            _say(console, pin, "dim", indent=4)
     console.print()
 
 

@@ -11,8 +11,9 @@ from daemon.loop import Loop
 from reconcilers.aws import Place
 
 # APScheduler drops a run that is a second late by default; here late is better than never, and once is enough.
-# Two at once, so that a wake-up during a look is heard (`_again`) and not skipped.
-_JOB = {"misfire_grace_time": None, "coalesce": True, "max_instances": 2}
+_JOB = {"misfire_grace_time": None, "coalesce": True}
+# A wake-up during a look must be heard (`_again`) and not skipped: `_looking` is what keeps looks apart.
+_NEVER_SKIPPED = 1000
 # Git has a thread of its own: when every place waits for AWS, a commit is seen all the same.
 _THREADS = {"default": 32, "git": 1}
 _LAST_READ = 1.0  # seconds that a look may take to end when the process stops
@@ -48,6 +49,9 @@ class Schedule:
 
     def stop(self) -> None:
         """Start nothing more and wait for a write that is on its way; reads are not waited for long."""
+        # Shut down in the middle of its work, APScheduler dies with a traceback: pause it, and let it come to rest.
+        self._scheduler.pause()
+        self._scheduler.get_jobs()
         self._scheduler.shutdown(wait=False)
         begun = time.monotonic()
         while self._looking and (took := time.monotonic() - begun) < _LAST_WRITE:
@@ -85,7 +89,15 @@ class Schedule:
             if place in self._due and self._due[place] <= at:
                 return
             self._due[place] = at
-            self._scheduler.add_job(self._look, "date", run_date=at, args=[place], id=f"{place}", replace_existing=True)
+            self._scheduler.add_job(
+                self._look,
+                "date",
+                run_date=at,
+                args=[place],
+                id=f"{place}",
+                replace_existing=True,
+                max_instances=_NEVER_SKIPPED,
+            )
 
 
 def _now() -> datetime:

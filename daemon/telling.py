@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from daemon.logs import Journal
+from daemon.journal import Journal
 from daemon.metrics import Metrics
 from daemon.status import EnvironmentStatus, GitStatus
 from reconcilers.contract import Outcome

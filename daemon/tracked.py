@@ -8,6 +8,8 @@ from daemon.status import ResourceStatus
 from daemon.wiring import Entry
 from reconcilers.contract import Condition, Outcome
 
+Key = tuple[str, str]  # kind, name
+
 NEVER = float("inf")
 
 

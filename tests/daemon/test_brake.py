@@ -210,6 +210,31 @@ def test_what_a_commit_asks_for_is_no_repair(resource: Resource) -> None:
     assert resource.look(change("8")) == "asked"
 
 
+def test_a_field_that_is_never_once_seen_in_sync_is_contended_too(resource: Resource) -> None:
+    """The other owner is quicker than our next look, or ECS rolls back where nobody can ask why."""
+    passes = []
+    for _ in range(6):
+        passes.append(resource.look(change()))
+        resource.wait(EFFECT + 1)
+
+    assert passes == ["asked"] * (1 + 3) + ["stalled"] * 2
+
+
+def test_a_write_that_is_lost_again_and_again_is_nobody_else_s_doing(resource: Resource) -> None:
+    for _ in range(9):
+        assert resource.look(change(), result=Result.UNKNOWN) == "asked"
+        resource.look(change())
+        resource.wait(LOOK_AGAIN + 1)
+
+
+def test_every_rotation_of_a_secret_is_a_restart_of_its_own(resource: Resource) -> None:
+    resource.look()
+    for hour in range(9):
+        again = Restart(drifts=(Drift("tasks_started", "earlier", f"after {hour} (secret s changed)"),))
+        assert resource.look(again) == "asked"
+        resource.look()
+
+
 def test_another_field_is_not_contended(resource: Resource) -> None:
     _fight(resource)
 

@@ -54,15 +54,17 @@ def test_a_mode_says_how_far_a_pass_goes(mode: str, may_write: bool, expected: d
 
 
 def test_a_suspended_environment_is_not_in_sync_and_shows_nothing_of_before() -> None:
-    one = One(counts(api=1))
-    assert one.look() == {"api": "in_sync"}
+    one = One(page("false", api=1))
+    assert one.look() == {"api": "in_sync", "maintenance": "in_sync"}
     assert one.enforcement.status().in_sync
+    assert one.enforcement.status().maintenance_enabled is False
 
     one.commit(counts(mode="suspended", api=1))
     one.look(full=False)
 
     status = one.enforcement.status()
     assert (status.mode, status.commit, status.resources, status.in_sync) == ("suspended", "c2", (), False)
+    assert status.maintenance_enabled is None
     assert not one.enforcement.waiting
 
 
@@ -265,13 +267,26 @@ def test_a_commit_during_a_pass_is_enacted_by_the_next_one() -> None:
     assert one.ground.writes == [("api", "4"), ("api", "9")]
 
 
-def test_an_environment_that_left_the_repository_is_not_written_any_more() -> None:
-    one = One(counts(api=4, worker=4))
-    one.ground.services.before = lambda name: one.enforcement.retire()
+def test_what_is_left_of_a_pass_is_not_even_read_once_a_newer_commit_is_there() -> None:
+    one = One(counts(api=1, worker=4))
+    one.ground.services.before = lambda name: one.commit(counts(api=9, worker=9))
+
+    one.look()
+
+    assert one.ground.services.looks == ["api"]
+    assert one.told.passes == []
+
+
+@pytest.mark.parametrize("last", [False, True], ids=["in the middle of a pass", "at its end"])
+def test_an_environment_that_left_the_repository_is_neither_written_nor_told_of_any_more(*, last: bool) -> None:
+    one = One(counts(api=4, worker=4) if not last else counts(api=1))
+    kind = one.ground.maintenance if last else one.ground.services
+    kind.before = lambda name: one.enforcement.retire()
 
     one.look()
 
     assert one.ground.writes == []
+    assert one.ground.services.looks == ["api"]
     assert one.told.passes == []
 
 
@@ -358,6 +373,23 @@ def test_a_failed_read_keeps_what_was_seen_with_its_age() -> None:
     now = one.enforcement.status().resources[0]
     assert (now.condition, now.drifts, now.observed) == ("retrying", seen.drifts, seen.observed)
     assert now.drifted_since == seen.drifted_since
+
+
+def test_a_drift_counts_from_when_it_was_first_seen_until_it_is_gone() -> None:
+    one = One(counts(mode="observe", api=4))
+    one.look()
+    first = one.enforcement.status().resources[0].drifted_since
+    one.time.pass_(30)
+    one.look()
+    assert one.enforcement.status().resources[0].drifted_since == first
+
+    one.ground.services.live["api"] = "4"
+    one.look()
+    assert one.enforcement.status().resources[0].drifted_since is None
+
+    one.ground.services.live["api"] = "1"
+    one.look()
+    assert one.enforcement.status().resources[0].drifted_since != first
 
 
 def test_a_missing_resource_stalls_at_the_second_look() -> None:
@@ -467,17 +499,25 @@ def test_time_in_sync_stops_while_the_file_is_bad_and_goes_on_when_it_is_mended(
 # --- figures
 
 
-def test_first_write_and_convergence_count_from_when_the_commit_was_seen() -> None:
-    one = One(counts(api=1))
+def test_first_write_and_convergence_count_once_from_when_the_commit_was_seen() -> None:
+    one = One(BASE + SERVICE_ON_DATABASE)
     one.look()
-    one.commit(counts(api=4))
+    one.time.pass_(1)
+    one.look(full=False)
+    one.time.pass_(1)
+    one.look(full=False)
+    one.commit((BASE + SERVICE_ON_DATABASE).replace("new.", "newer.").replace("count: 2", "count: 3"))
     one.time.pass_(3)
-    one.look(full=False)
+    assert one.look(full=False) == {"postgres": "progressing", "api": "progressing"}
     one.time.pass_(2)
-    one.look(full=False)
+    assert one.look(full=False) == {"postgres": "in_sync", "api": "progressing"}
+    one.time.pass_(2)
+    assert one.look(full=False) == {"postgres": "in_sync", "api": "in_sync"}
+    one.time.pass_(30)
+    one.look()
 
     assert one.told.first_writes == [("production", 3.0)]
-    assert one.told.convergences == [("production", 5.0)]
+    assert one.told.convergences == [("production", 7.0)]
 
 
 def test_what_was_in_force_at_the_start_is_not_timed() -> None:

@@ -48,6 +48,15 @@ class Several:
         return {e.name: {r.name: r.condition.value for r in e.resources} for e in self.loop.status().environments}
 
 
+class Broken:
+    """A connection that no pass can begin with."""
+
+    def __init__(self, where: Place) -> None:
+        self.place = where
+
+    guard = property(fset=lambda *_: (_ for _ in ()).throw(ValueError("a bug")))
+
+
 @pytest.fixture
 def several() -> Several:
     return Several()
@@ -97,6 +106,16 @@ def test_a_mistake_of_ours_in_one_environment_does_not_stop_the_others(several: 
     assert several.look() >= 1
     assert several.grounds[EAST].writes == [("y", "4")]
     assert several.told.failures == [("a", "'a bug'")]
+
+
+def test_a_pass_that_cannot_even_begin_is_not_tried_again_without_a_pause(several: Several) -> None:
+    several.head(counts("a", x=4))
+    several.look()
+    several.time.pass_(5)
+    several.grounds[EAST].connection = Broken(EAST)
+
+    assert several.loop.look(EAST) == 1
+    assert several.told.failures == [("a", "a bug")]
 
 
 def test_everything_is_looked_at_every_interval_and_what_rests_is_not(several: Several) -> None:

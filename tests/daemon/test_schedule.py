@@ -71,6 +71,22 @@ def test_it_polls_at_once_and_looks_where_a_commit_has_come() -> None:
     assert loop.polls == 1
 
 
+def test_a_poll_that_takes_longer_than_the_interval_is_not_made_twice_at_once() -> None:
+    loop, at_once = Counting(), []
+    poll = loop.poll
+
+    def slow() -> list[Place]:
+        at_once.append(None)
+        assert len(at_once) == 1
+        time.sleep(0.12)
+        at_once.clear()
+        return poll()
+
+    loop.poll = slow  # type: ignore[method-assign]
+    with running(loop, interval=0.05):
+        until(lambda: loop.polls >= 3)
+
+
 def test_it_polls_every_interval() -> None:
     loop = Counting()
     with running(loop, interval=0.05):
@@ -100,6 +116,25 @@ def test_a_wake_up_during_a_look_is_heard_when_the_look_has_ended() -> None:
         assert loop.looks == [HERE]
         go.set()
         until(lambda: loop.looks == [HERE, HERE])
+
+
+def test_a_hundred_wake_ups_during_a_look_are_one_more_look() -> None:
+    loop, go, looking = Counting(), threading.Event(), threading.Event()
+
+    def wait(_: Place) -> None:
+        looking.set()
+        go.wait(3)
+
+    loop.during = wait
+    with running(loop) as schedule:
+        assert looking.wait(3)
+        for _ in range(100):
+            schedule._soon(HERE, 0.0)
+            time.sleep(0.001)
+        go.set()
+        until(lambda: loop.looks == [HERE, HERE])
+        schedule.ask_again()
+        until(lambda: loop.looks == [HERE, HERE, HERE])
 
 
 def test_the_end_of_a_look_does_not_put_off_a_look_that_is_due_already() -> None:
@@ -152,6 +187,18 @@ def test_a_slow_place_holds_up_neither_another_one_nor_git() -> None:
         go.set()
 
     assert loop.looks.count(HERE) >= 1
+
+
+def test_a_commit_is_seen_while_every_place_waits_for_aws() -> None:
+    loop, go = Counting(), threading.Event()
+    loop.places = loop.woken = [Place(f"us-east-{number}") for number in range(40)]
+    loop.at_once = dict.fromkeys(loop.places, 0)
+    loop.during = lambda _: go.wait(3) and None
+    with running(loop, interval=0.05):
+        until(lambda: len(loop.looks) >= 32)
+        before = loop.polls
+        until(lambda: loop.polls >= before + 3)
+        go.set()
 
 
 @pytest.mark.parametrize(

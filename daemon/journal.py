@@ -1,0 +1,148 @@
+"""What the daemon says in its log: one line a fact, and none for what is as it was."""
+
+import logging
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable
+from importlib.metadata import version
+from pathlib import PurePath
+from typing import Any
+
+import structlog
+from botocore.exceptions import BotoCoreError, ClientError
+
+from daemon.status import EnvironmentStatus, GitStatus
+from reconcilers.contract import Absent, Condition, Drift, Outcome, Result, Stalled, Superseded
+from reconcilers.secrets import Moved
+
+REMIND = 600.0  # seconds after which what is still wrong, and unchanged, is said again
+_LEVELS = {
+    Condition.DRIFTED: logging.WARNING,
+    Condition.RETRYING: logging.WARNING,
+    Condition.STALLED: logging.ERROR,
+}
+_FORESEEN = (ClientError, BotoCoreError, OSError, Stalled, Absent, Superseded, Moved)
+_FRAMES = 6  # of a traceback
+_MOST_SHOWN = 20
+
+
+class Journal:
+    """Says in the log what happened. Steady states are said once, and again every ten minutes where they are wrong."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._log: Any = structlog.get_logger()
+        self._now = monotonic
+        self._said: dict[Hashable, tuple[object, float]] = {}
+
+    def started(self, listen: str, interval: float) -> None:
+        """The daemon has begun."""
+        self._log.info("started", version=version("trueup"), listen=listen, interval=interval)
+
+    def stopped(self) -> None:
+        """The daemon has ended in good order."""
+        self._log.info("stopped")
+
+    def resource(self, environment: str, commit: str, kind: str, name: str, outcome: Outcome) -> None:
+        """One line when something changed, was attempted, or is still wrong after ten minutes."""
+        key, advice = (environment, kind, name), _advice(outcome)
+        quiet = outcome.condition is Condition.IN_SYNC and not advice and key not in self._said
+        news = self._is_news(key, (outcome.condition, outcome.reason, advice), wrong=outcome.condition in _LEVELS)
+        if outcome.attempts or (news and not quiet):
+            named = {"environment": environment, "commit": commit, "kind": kind, "name": name}
+            level = _LEVELS.get(outcome.condition, logging.WARNING if advice else logging.INFO)
+            self._log.log(level, "resource", **named, **_facts(outcome))
+
+    def passed(self, status: EnvironmentStatus, seconds: float, writes: int) -> None:
+        """One line a pass: at info when it wrote or its sums changed, or is not in sync; else at debug."""
+        self._prune(status)
+        counts = dict(sorted(Counter(resource.condition.value for resource in status.resources).items()))
+        news = self._is_news((status.name,), (status.commit, counts), wrong=not status.in_sync)
+        self._log.log(
+            logging.INFO if writes or news else logging.DEBUG,
+            "pass",
+            environment=status.name,
+            commit=status.commit,
+            in_sync=status.in_sync,
+            conditions=counts,
+            writes=writes,
+            seconds=round(seconds, 3),
+        )
+
+    def git(self, status: GitStatus) -> None:
+        """One line when the head, or what is wrong with it, changed."""
+        problems = [str(problem) for problem in status.problems]
+        facts = (status.head, status.error, problems, status.rewritten)
+        wrong = bool(status.error or problems)
+        if not self._is_news("git", facts, wrong=wrong):
+            return
+        line: dict[str, Any] = {"repository": status.repository, "branch": status.branch, "commit": status.head}
+        line |= {"rewritten": True} if status.rewritten else {}
+        line |= {"reason": status.error} if status.error else {}
+        line |= {"problems": _listed(problems)} if problems else {}
+        self._log.log(logging.WARNING if wrong or status.rewritten else logging.INFO, "git", **line)
+
+    def failed(self, environment: str, error: Exception) -> None:
+        """A pass over an environment ended with a mistake of ours; the next one begins anew."""
+        line = {"error": type(error).__name__, "reason": str(error), "traceback": frames(error)}
+        self._log.error("pass_failed", environment=environment, **line)
+
+    def gone(self, environment: str) -> None:
+        """An environment left the repository: nothing in AWS is touched."""
+        for key in [key for key in self._said if isinstance(key, tuple) and key[0] == environment]:
+            self._said.pop(key, None)
+        self._log.info("environment_gone", environment=environment)
+
+    def _is_news(self, key: Hashable, facts: object, *, wrong: bool) -> bool:
+        now = self._now()
+        said, at = self._said.get(key, (None, now))
+        if said == facts and not (wrong and now - at >= REMIND):
+            return False
+        self._said[key] = (facts, now)
+        return True
+
+    def _prune(self, status: EnvironmentStatus) -> None:
+        """Forget what left the file."""
+        kept = {(status.name, resource.kind, resource.name) for resource in status.resources} | {(status.name,)}
+        for key in [key for key in list(self._said) if isinstance(key, tuple) and key[0] == status.name]:
+            if key not in kept:
+                self._said.pop(key, None)
+
+
+def _facts(outcome: Outcome) -> dict[str, Any]:
+    facts: dict[str, Any] = {"condition": outcome.condition.value, "reason": outcome.reason}
+    if outcome.drifts:
+        facts["drifts"] = _listed(_spelled(drift) for drift in outcome.drifts)
+    if outcome.attempts:
+        facts["verbs"] = [attempt.change.verb for attempt in outcome.attempts]
+        facts["result"] = _worst(attempt.result for attempt in outcome.attempts).value
+    if advice := _advice(outcome):
+        facts["advice"] = list(advice)
+    if outcome.error is not None and not isinstance(outcome.error, _FORESEEN):
+        facts["error"] = type(outcome.error).__name__
+        facts["traceback"] = frames(outcome.error)
+    return facts
+
+
+def _advice(outcome: Outcome) -> tuple[str, ...]:
+    return tuple(advice.message for advice in outcome.live.advice) if outcome.live else ()
+
+
+def _spelled(drift: Drift) -> str:
+    return f"{drift.field}: {drift.live} -> {drift.desired}"
+
+
+def _listed(texts: Iterable[str]) -> list[str]:
+    every = list(texts)
+    more = len(every) - _MOST_SHOWN
+    return [*every[:_MOST_SHOWN], f"and {more} more"] if more > 0 else every
+
+
+def _worst(results: Iterable[Result]) -> Result:
+    return max(results, key=list(Result).index)
+
+
+def frames(error: BaseException) -> list[str]:
+    """Where an error came from: places in the code only, never values."""
+    frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
+    return [f"{PurePath(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames]

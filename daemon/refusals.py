@@ -1,0 +1,50 @@
+"""Why an entry may not be written now: the mode of its file, the account of the credentials, and what comes first."""
+
+from collections.abc import Mapping
+
+from daemon.tracked import Key, Tracked
+from daemon.wiring import Entry
+from desired_state.model import Environment, Mode
+from reconcilers.aws import Connection, sentence
+from reconcilers.contract import Condition, Outcome, Refusal, Stalled
+
+
+def by_mode(mode: Mode, *, may_write: bool) -> Refusal | None:
+    """Only `enforce` writes, and `trueup plan` never does."""
+    if not may_write:
+        return Refusal(Condition.DRIFTED, "would be changed")
+    if mode is not Mode.ENFORCE:
+        return Refusal(Condition.DRIFTED, "mode is observe: reported, not repaired")
+    return None
+
+
+def by_order(entry: Entry, tracked: Mapping[Key, Tracked]) -> Refusal | None:
+    """Whether what this entry waits for has a change pending or in progress. What cannot be read holds nobody up."""
+    for name in entry.waits_for:
+        database = tracked.get(("database", name))
+        outcome = database.outcome if database else None
+        if outcome and (outcome.changes or outcome.condition is Condition.PROGRESSING):
+            stuck = outcome.condition in (Condition.STALLED, Condition.DRIFTED)
+            reason = f"waits for database {name} ({outcome.condition.value}: {outcome.reason})"
+            return Refusal(Condition.DRIFTED if stuck else Condition.PROGRESSING, reason)
+    if not entry.waits_for_services:
+        return None
+    moving = sorted(name for (kind, name), each in tracked.items() if kind == "service" and each.moving)
+    if not moving:
+        return None
+    return Refusal(Condition.PROGRESSING, f"leaves maintenance once {', '.join(moving)} has settled")
+
+
+def by_account(environment: Environment, connection: Connection) -> Outcome | None:
+    """An environment that names its account is never touched with another account's credentials."""
+    named = environment.aws.account
+    if named is None:
+        return None
+    try:
+        actual = connection.account()
+    except Exception as error:  # noqa: BLE001 — whatever STS does, the other environments go on
+        return Outcome(Condition.RETRYING, f"the account could not be checked: {sentence(error)}", error=error)
+    if actual == named:
+        return None
+    reason = f"the credentials are of account {actual}, but the file names {named}; nothing is read or written"
+    return Outcome(Condition.STALLED, reason, error=Stalled(reason))
