@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from rehearsal.ecs_state import Params, Region, Timeline, page, tag_list, tag_map
-from rehearsal.rollout import counts
+from rehearsal.service_values import counts
 from rehearsal.wire import Refused
 
 

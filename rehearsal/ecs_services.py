@@ -6,7 +6,7 @@ from typing import Any
 
 from rehearsal import ecs_shown, rollout
 from rehearsal.ecs_state import Definition, Params, Region, Timeline, page, tag_map
-from rehearsal.rollout import Revision, Service
+from rehearsal.service_values import Revision, Service
 from rehearsal.wire import Refused
 
 # The members of UpdateService that start a deployment when they change.

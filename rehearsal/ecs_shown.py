@@ -4,9 +4,8 @@ import json
 from math import inf
 from typing import Any
 
-from rehearsal import rollout
 from rehearsal.ecs_state import Definition, Timeline, tag_list
-from rehearsal.rollout import Deployment, Record, Revision, Service, Task
+from rehearsal.service_values import Deployment, Record, Revision, Service, Task, counts, next_change
 
 # Members of CreateService that DescribeServices echoes as they are.
 ECHOED = (
@@ -38,13 +37,13 @@ def rendered(timeline: Timeline, now: float, *, tags: bool) -> bytes:
     until, body = timeline.cache.get(tags, (-inf, b""))
     if until <= now:
         body = service(timeline.present, now, tags=tags)
-        timeline.cache[tags] = (rollout.next_change(timeline.present, now), body)
+        timeline.cache[tags] = (next_change(timeline.present, now), body)
     return body
 
 
 def service(of: Service, now: float, *, tags: bool) -> bytes:
     """One entry of services[] with its events, which are JSON already."""
-    running, pending, _ = rollout.counts(of, now)
+    running, pending, _ = counts(of, now)
     shown: dict[str, Any] = {
         "serviceArn": of.arn,
         "serviceName": of.name,
@@ -160,7 +159,7 @@ def task(of: Task, service: Service, definition: Definition | None, now: float, 
 
 
 def _deployment(of: Deployment, service: Service, now: float) -> dict[str, Any]:
-    running, pending, failed = rollout.counts(service, now, of.id)
+    running, pending, failed = counts(service, now, of.id)
     return {
         "id": of.id,
         "status": of.status,
@@ -180,7 +179,7 @@ def _deployment(of: Deployment, service: Service, now: float) -> dict[str, Any]:
 def _revisions_in_use(service: Service, now: float) -> list[dict[str, Any]]:
     shown = []
     for each in service.deployments:
-        running, pending, _ = rollout.counts(service, now, each.id)
+        running, pending, _ = counts(service, now, each.id)
         counted = {"requestedTaskCount": each.desired, "runningTaskCount": running, "pendingTaskCount": pending}
         shown.append({"arn": each.revision.arn, **counted})
     return shown

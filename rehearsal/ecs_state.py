@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from rehearsal import rollout
 from rehearsal.clock import Clock, Pace
-from rehearsal.rollout import Service
+from rehearsal.service_values import Service
 from rehearsal.wire import ACCOUNT, Refused
 
 _PAST = 60  # how many earlier states of a service a stale read can go back through

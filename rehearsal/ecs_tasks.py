@@ -5,7 +5,7 @@ from math import inf
 
 from rehearsal import ecs_shown
 from rehearsal.ecs_state import Params, Region, page
-from rehearsal.rollout import Revision, Service, Task
+from rehearsal.service_values import Revision, Service, Task
 from rehearsal.wire import Refused
 
 

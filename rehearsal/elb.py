@@ -26,13 +26,17 @@ def checked(call: Call) -> Call:
             raise Refused("ValidationError", "The priority must be between 1 and 50000.")
     if call.operation in ("CreateTargetGroup", "ModifyTargetGroup"):
         _check_health(call)
+    if call.operation in ("DeleteRule", "ModifyRule", "SetRulePriorities"):
+        _check_rules(call)
     return _with_actions(call) if call.operation in _WRITES else call
 
 
 def _with_actions(call: Call) -> Call:
+    prefixes = list(_actions(call.params))
     if call.operation == "CreateRule":
         _check_room(call)
-    prefixes = list(_actions(call.params))
+        if not prefixes or not _members(call.params, "Conditions.member."):
+            raise Refused("ValidationError", "A rule needs at least one condition and one action.")
     if prefixes and sum(call.params.get(f"{each}.Type") in TERMINAL for each in prefixes) != 1:
         raise Refused(
             "InvalidLoadBalancerAction", "There must be exactly one action of type forward, redirect or fixed-response."
@@ -56,6 +60,17 @@ def _check_health(call: Call) -> None:
         raise Refused(
             "ValidationError", f"Health check enabled must be true for target groups with target type '{kind}'"
         )
+
+
+def _check_rules(call: Call) -> None:
+    """Of the default rule only the listener can be changed, and what is gone cannot be deleted once more."""
+    named = [value for name, value in call.params.items() if name.rpartition(".")[2] == "RuleArn"]
+    listeners = [x for each in moto_app.elb(call.region).load_balancers.values() for x in each.listeners.values()]
+    known = {rule.arn: str(rule.priority) for listener in listeners for rule in listener.rules.values()}
+    if any(arn not in known for arn in named):
+        raise Refused("RuleNotFound", "One or more rules not found")
+    if any(known[arn] == "default" for arn in named):
+        raise Refused("OperationNotPermitted", f"Default rule '{named[0]}' cannot be modified")
 
 
 def _check_room(call: Call) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from rehearsal import ecs_clusters, ecs_definitions, ecs_services, rollout
 from rehearsal.ecs import Ecs
 from rehearsal.ecs_state import Timeline
-from rehearsal.rollout import Service
+from rehearsal.service_values import Service
 
 _AGE = 86400.0
 _STEADY = 21600.0  # ECS repeats that a service is steady every six hours

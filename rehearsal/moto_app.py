@@ -30,7 +30,7 @@ class Moto:
         except Exception as error:
             raise Refused("InternalFailure", f"moto failed: {type(error).__name__}: {error}", 500) from error
         status, headers = told
-        dull = ("content-length", "connection", "date", "server")
+        dull = ("content-length", "connection", "date", "server", "x-amzn-requestid")
         kept = tuple((name, value) for name, value in headers if name.lower() not in dull)
         return Answer(status, body, kept)
 

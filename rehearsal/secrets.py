@@ -3,44 +3,17 @@
 import hashlib
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from rehearsal.clock import Clock
+from rehearsal.secret_values import Secret, staged, with_version
 from rehearsal.wire import ACCOUNT, Answer, Call, Refused, Unsupported, told
 
 _PAST = 60  # how many earlier states of a secret a stale read can go back through
 _NOT_FOUND = "Secrets Manager can't find the specified secret."
 
 Params = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Version:
-    """One version: what it holds (SecretString or SecretBinary) and since when."""
-
-    id: str
-    value: Mapping[str, Any] = field(repr=False)
-    created: float
-    stages: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
-class Secret:
-    """One secret; `about` holds Description, KmsKeyId and the like as they were sent."""
-
-    arn: str
-    name: str
-    created: float
-    changed: float
-    about: Mapping[str, Any]
-    tags: Mapping[str, str]
-    versions: Mapping[str, Version]
-    deleted: float | None = None
-
-    def holder(self, stage: str) -> str | None:
-        """The id of the version that carries a stage."""
-        return next((each.id for each in self.versions.values() if stage in each.stages), None)
 
 
 class Secrets:
@@ -89,7 +62,7 @@ class Secrets:
         )
         told_version: Params = {}
         if value := _value(params):
-            secret, version = _with_version(secret, _token(params), value, ["AWSCURRENT"], now)
+            secret, version = with_version(secret, _token(params), value, ["AWSCURRENT"], now)
             told_version = {"VersionId": version.id}
         self._secrets[region, name] = [(now, secret)]
         return {"ARN": secret.arn, "Name": name, **told_version}
@@ -127,7 +100,7 @@ class Secrets:
         known = secret.versions.get(token)
         if known is None:
             stages = params.get("VersionStages") or ["AWSCURRENT"]
-            secret, known = _with_version(secret, token, value, stages, self._clock.now())
+            secret, known = with_version(secret, token, value, stages, self._clock.now())
             self._keep(region, secret)
         elif known.value != value:
             raise _exists(token)
@@ -141,7 +114,7 @@ class Secrets:
             token = _token(params)
             if token in secret.versions:
                 raise _exists(token)
-            secret, version = _with_version(secret, token, value, ["AWSCURRENT"], now)
+            secret, version = with_version(secret, token, value, ["AWSCURRENT"], now)
             told_version = {"VersionId": version.id}
         self._keep(region, secret)
         return {"ARN": secret.arn, "Name": secret.name, **told_version}
@@ -163,7 +136,7 @@ class Secrets:
             raise Refused(
                 "InvalidParameterException", "You can only move staging label AWSCURRENT to a different version."
             )
-        versions = _staged(secret.versions, stage, target)
+        versions = staged(secret.versions, stage, target)
         self._keep(region, replace(secret, versions=versions, changed=self._clock.now()))
         return {"ARN": secret.arn, "Name": secret.name}
 
@@ -254,22 +227,3 @@ def _exists(token: str) -> Refused:
         "ResourceExistsException",
         f"You can't use ClientRequestToken {token} because that value is already in use for a version of this secret.",
     )
-
-
-def _with_version(secret: Secret, token: str, value: Params, stages: list[str], now: float) -> tuple[Secret, Version]:
-    versions: Mapping[str, Version] = {**secret.versions, token: Version(token, value, now)}
-    for stage in stages:
-        versions = _staged(versions, stage, token)
-    return replace(secret, versions=versions, changed=now), versions[token]
-
-
-def _staged(versions: Mapping[str, Version], stage: str, target: str | None) -> Mapping[str, Version]:
-    """The versions after a stage has moved; AWSPREVIOUS follows AWSCURRENT."""
-    held = next((each.id for each in versions.values() if stage in each.stages), None)
-    moved = {
-        each.id: replace(each, stages=(each.stages - {stage}) | ({stage} if each.id == target else frozenset()))
-        for each in versions.values()
-    }
-    if stage == "AWSCURRENT" and held and held != target:
-        return _staged(moved, "AWSPREVIOUS", held)
-    return moved

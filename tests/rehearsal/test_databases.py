@@ -176,4 +176,7 @@ def test_a_protected_instance_is_not_deleted(rds: Any, source: str) -> None:
 
 @pytest.mark.parametrize("size", [19, 101])
 def test_a_page_has_twenty_to_a_hundred_records(rds: Any, size: int) -> None:
+    nearest = min(max(size, 20), 100)
+
     assert code(rds.describe_db_instances, MaxRecords=size) == "InvalidParameterValue"
+    assert code(rds.describe_db_instances, MaxRecords=nearest) == ""

@@ -180,6 +180,29 @@ def test_a_cluster_counts_what_is_in_it(aws: Aws) -> None:
     assert code(aws.ecs.delete_cluster, cluster="counted") == "ClusterContainsServicesException"
 
 
+def test_a_deleted_cluster_is_inactive_and_refused(aws: Aws) -> None:
+    aws.ecs.create_cluster(clusterName="short-lived")
+
+    aws.ecs.delete_cluster(cluster="short-lived")
+
+    assert aws.ecs.describe_clusters(clusters=["short-lived"])["clusters"][0]["status"] == "INACTIVE"
+    assert code(aws.ecs.list_services, cluster="short-lived") == "ClusterNotFoundException"
+
+
+def test_revisions_and_clusters_are_tagged_too(aws: Aws) -> None:
+    cluster = "arn:aws:ecs:us-east-1:123456789012:cluster/main"
+    revision = f"arn:aws:ecs:us-east-1:123456789012:task-definition/{aws.family()}:1"
+
+    for arn in (cluster, revision):
+        aws.ecs.tag_resource(resourceArn=arn, tags=[{"key": "a", "value": "1"}])
+
+    shown = aws.ecs.describe_clusters(clusters=["main"], include=["TAGS"])["clusters"][0]
+    described = aws.ecs.describe_task_definition(taskDefinition=revision, include=["TAGS"])
+    assert shown["tags"] == described["tags"] == [{"key": "a", "value": "1"}]
+    nobody = revision.replace("family", "nobody")
+    assert code(aws.ecs.list_tags_for_resource, resourceArn=nobody) == "InvalidParameterException"
+
+
 def test_tags_are_set_and_taken_away_by_key(aws: Aws, service: Service) -> None:
     arn = service.shown()["serviceArn"]
 

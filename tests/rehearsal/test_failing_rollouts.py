@@ -24,12 +24,13 @@ def released(aws: Aws, bad: str = BAD, *, desired: int = 2, **configuration: boo
 
 def test_the_circuit_breaker_rolls_back_to_what_was_completed_last(aws: Aws) -> None:
     service = released(aws, enable=True, rollback=True)
+    good = service.shown()["deployments"][1]["id"]
     assert service.deployments()[0] == ("PRIMARY", "2", "IN_PROGRESS")
 
     aws.rehearsal.advance(ROLLOUT + 0.1)
 
     assert service.deployments()[:2] == [("PRIMARY", "1", "IN_PROGRESS"), ("ACTIVE", "2", "FAILED")]
-    assert "rolling back" in service.shown()["deployments"][0]["rolloutStateReason"]
+    assert f"rolling back to deploymentId {good}" in service.shown()["deployments"][0]["rolloutStateReason"]
     aws.rehearsal.advance(ROLLOUT + 0.1)
     assert service.deployments() == [("PRIMARY", "1", "COMPLETED")]
     assert service.shown()["taskDefinition"].endswith(":1")
@@ -119,6 +120,17 @@ def test_the_breaker_gives_up_after_half_of_the_desired_count(aws: Aws, desired:
     aws.rehearsal.advance(ROLLOUT + 0.1)
 
     assert service.shown()["deployments"][0]["failedTasks"] == failures
+
+
+def test_tasks_fail_one_after_the_other(aws: Aws) -> None:
+    service = released(aws, enable=True, rollback=True)
+
+    failed = []
+    for _ in range(2):
+        failed.append(service.shown()["deployments"][0]["failedTasks"])
+        aws.rehearsal.advance(ROLLOUT / 2)
+
+    assert failed == [0, 1]
 
 
 def test_failed_tasks_say_why_they_stopped(aws: Aws) -> None:

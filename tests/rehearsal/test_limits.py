@@ -35,6 +35,7 @@ def admitted(limits: Limits, asked: Call, tries: int = 500) -> int:
     [
         ("ecs", "RegisterTaskDefinition", 20, 1),
         ("ecs", "DescribeTaskDefinition", 50, 20),
+        ("ecs", "DeleteTaskDefinitions", 5, 1),
         ("ecs", "UpdateService", 50, 5),
         ("ecs", "DescribeServices", 100, 20),
         ("ecs", "ListServiceDeployments", 50, 20),
@@ -42,6 +43,7 @@ def admitted(limits: Limits, asked: Call, tries: int = 500) -> int:
         ("ecs", "DescribeTasks", 100, 20),
         ("ecs", "TagResource", 20, 10),
         ("elbv2", "ModifyListener", 20, 3),
+        ("elbv2", "RegisterTargets", 20, 4),
         ("elbv2", "DescribeRules", 40, 10),
         ("secretsmanager", "PutSecretValue", 50, 50),
     ],
@@ -101,7 +103,7 @@ def test_who_is_too_fast_is_throttled_and_may_go_on_later(throttled: Rehearsal) 
     def register() -> str:
         return code(ecs.register_task_definition, family="fast", containerDefinitions=[container])
 
-    codes = [register() for _ in range(25)]
+    codes = [register() for _ in range(40)]
     assert codes[:20] == [""] * 20
     assert codes[-1] == "ThrottlingException"
 

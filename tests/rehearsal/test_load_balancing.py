@@ -144,6 +144,29 @@ def test_a_load_balancer_has_room_for_a_hundred_rules_besides_the_default_ones(b
     assert code(balancer.elb.create_rule, **sent) == "TooManyRules"
 
 
+def test_the_default_rule_is_changed_through_its_listener_only(balancer: Balancer) -> None:
+    default = balancer.elb.describe_rules(ListenerArn=balancer.listener)["Rules"][0]["RuleArn"]
+
+    assert code(balancer.elb.delete_rule, RuleArn=default) == "OperationNotPermitted"
+    assert code(balancer.elb.modify_rule, RuleArn=default, Actions=[fixed()]) == "OperationNotPermitted"
+    moved = [{"RuleArn": default, "Priority": 1}]
+    assert code(balancer.elb.set_rule_priorities, RulePriorities=moved) == "OperationNotPermitted"
+
+
+def test_a_rule_is_deleted_once(balancer: Balancer) -> None:
+    rule = balancer.rule(10, [path("/a")], fixed())["RuleArn"]
+
+    assert code(balancer.elb.delete_rule, RuleArn=rule) == ""
+    assert code(balancer.elb.delete_rule, RuleArn=rule) == "RuleNotFound"
+
+
+@pytest.mark.parametrize("missing", ["Conditions", "Actions"])
+def test_a_rule_needs_a_condition_and_an_action(shared: Balancer, missing: str) -> None:
+    sent = {"ListenerArn": shared.listener, "Priority": 7, "Conditions": [path("/x")], "Actions": [fixed()]}
+
+    assert code(shared.elb.create_rule, **{**sent, missing: []}) == "ValidationError"
+
+
 def test_a_plain_forward_is_answered_with_a_forward_config(balancer: Balancer) -> None:
     action = balancer.default()[0]
     rule = balancer.rule(5, [path("/*")], forward(balancer.web))["Actions"][0]
@@ -174,9 +197,14 @@ def test_the_two_spellings_of_a_forward_must_agree(shared: Balancer) -> None:
 
 
 def test_health_checks_of_ip_targets_cannot_be_turned_off(shared: Balancer) -> None:
-    sent = {"TargetGroupArn": shared.api, "HealthCheckEnabled": False}
+    create, modify = shared.elb.create_target_group, shared.elb.modify_target_group
+    vpc = shared.elb.describe_target_groups(TargetGroupArns=[shared.api])["TargetGroups"][0]["VpcId"]
+    new = {"Name": "unchecked", "Protocol": "HTTP", "Port": 80, "VpcId": vpc, "HealthCheckEnabled": False}
 
-    assert code(shared.elb.modify_target_group, **sent) == "ValidationError"
+    assert code(modify, TargetGroupArn=shared.api, HealthCheckEnabled=False) == "ValidationError"
+    assert code(modify, TargetGroupArn=shared.api, HealthCheckEnabled=True) == ""
+    assert code(create, **new) == code(create, **new, TargetType="ip") == "ValidationError"
+    assert code(create, Name="function", TargetType="lambda", HealthCheckEnabled=False) == ""
 
 
 def test_tags_of_more_than_twenty_are_refused(shared: Balancer) -> None:

@@ -76,6 +76,15 @@ def test_the_same_token_with_another_value_is_refused(secrets: Any, name: str) -
     assert current(secrets, name) == "one"
 
 
+def test_update_secret_makes_a_version_only_of_a_value(secrets: Any, name: str) -> None:
+    about = secrets.update_secret(SecretId=name, Description="about it")
+    value = secrets.update_secret(SecretId=name, SecretString="two", ClientRequestToken=SECOND)
+
+    assert ("VersionId" in about, value["VersionId"]) == (False, SECOND)
+    assert stages(secrets, name) == {FIRST: ["AWSPREVIOUS"], SECOND: ["AWSCURRENT"]}
+    assert secrets.describe_secret(SecretId=name)["Description"] == "about it"
+
+
 def test_update_secret_refuses_a_token_that_was_used(secrets: Any, name: str) -> None:
     sent = {"SecretId": name, "SecretString": "one", "ClientRequestToken": FIRST}
 
@@ -168,3 +177,28 @@ def test_a_secret_that_was_deleted_is_described_and_neither_read_nor_written(sec
 
 def test_a_name_is_taken_once(secrets: Any, name: str) -> None:
     assert code(secrets.create_secret, Name=name, SecretString="x") == "ResourceExistsException"
+
+
+def test_a_version_is_read_by_its_id_or_its_stage_and_both_have_to_agree(secrets: Any, name: str) -> None:
+    secrets.put_secret_value(SecretId=name, SecretString="two", ClientRequestToken=SECOND)
+    get = secrets.get_secret_value
+
+    assert get(SecretId=name, VersionId=FIRST)["SecretString"] == "one"
+    assert code(get, SecretId=name, VersionStage="AWSPENDING") == "ResourceNotFoundException"
+    assert code(get, SecretId=name, VersionId=THIRD) == "ResourceNotFoundException"
+    assert code(get, SecretId=name, VersionId=FIRST, VersionStage="AWSCURRENT") == "ResourceNotFoundException"
+
+
+def test_tags_are_set_and_taken_away(secrets: Any, name: str) -> None:
+    secrets.tag_resource(SecretId=name, Tags=[{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}])
+    secrets.untag_resource(SecretId=name, TagKeys=["a"])
+
+    listed = {each["Name"]: each for each in secrets.list_secrets()["SecretList"]}
+    assert secrets.describe_secret(SecretId=name)["Tags"] == [{"Key": "b", "Value": "2"}]
+    assert listed[name]["SecretVersionsToStages"] == {FIRST: ["AWSCURRENT"]}
+
+
+def test_a_secret_that_is_deleted_by_force_is_gone(secrets: Any, name: str) -> None:
+    secrets.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
+
+    assert code(secrets.describe_secret, SecretId=name) == "ResourceNotFoundException"

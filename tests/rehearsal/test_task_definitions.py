@@ -24,6 +24,9 @@ def described(aws: Aws, name: str) -> dict[str, Any]:
         pytest.param({"containerDefinitions": [{**APP, "essential": False}]}, "essential", id="nothing essential"),
         pytest.param({"requiresCompatibilities": ["FARGATE"]}, "'cpu' and 'memory'", id="Fargate without a size"),
         pytest.param(
+            {"requiresCompatibilities": ["FARGATE"], "cpu": "256"}, "'cpu' and 'memory'", id="Fargate with half a size"
+        ),
+        pytest.param(
             {"containerDefinitions": [{**APP, "command": ["x" * 65536]}]},
             "Max allowed length is '65536' bytes",
             id="65,536 bytes",
@@ -239,3 +242,17 @@ def test_a_revision_that_is_not_there_is_refused(aws: Aws, name: str) -> None:
 
 def test_deregistering_takes_a_revision_and_not_a_family(aws: Aws) -> None:
     assert code(aws.ecs.deregister_task_definition, taskDefinition=aws.family()) == "InvalidParameterException"
+
+
+def test_families_are_listed_by_prefix_and_by_whether_any_revision_is_active(aws: Aws) -> None:
+    for family in ("listed-one", "listed-two"):
+        aws.register(family, [APP])
+    aws.ecs.deregister_task_definition(taskDefinition="listed-two:1")
+
+    def families(status: str) -> list[str]:
+        found: list[str] = aws.ecs.list_task_definition_families(familyPrefix="listed-", status=status)["families"]
+        return found
+
+    assert families("ACTIVE") == ["listed-one"]
+    assert families("INACTIVE") == ["listed-two"]
+    assert families("ALL") == ["listed-one", "listed-two"]
