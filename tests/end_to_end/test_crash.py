@@ -78,7 +78,8 @@ def test_a_crash_at_a_write_is_survived(replaydash: World, name: str, number: in
         write: count for write, count in Counter(change.writes).items() if write not in REPEATABLE
     }
     replaydash.aws.clear_calls()
-    Inside(replaydash).converge()
+    run.wait(31)
+    run.converge()
     assert replaydash.writes() == [], "and it rests"
 
 

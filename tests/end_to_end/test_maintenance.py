@@ -1,4 +1,4 @@
-"""Maintenance by commit: it wins for everybody, leaves what was there as it was, and goes when it is no longer asked for."""
+"""Maintenance by commit: it wins for everybody, leaves the rest as it was, and goes when it is no longer asked for."""
 
 from typing import Any
 
@@ -228,7 +228,10 @@ def _plain(rules: list[dict[str, Any]]) -> list[Any]:
     shown = []
     for rule in rules:
         actions = [
-            (action["Type"], action.get("TargetGroupArn") or action["ForwardConfig"]["TargetGroups"][0]["TargetGroupArn"])
+            (
+                action["Type"],
+                action.get("TargetGroupArn") or action["ForwardConfig"]["TargetGroups"][0]["TargetGroupArn"],
+            )
             if action["Type"] == "forward"
             else action
             for action in rule["Actions"]

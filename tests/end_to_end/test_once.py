@@ -57,9 +57,13 @@ def test_it_ends_with_1_when_its_time_is_up(tmp_path: Path) -> None:
     ("words", "said"),
     [
         pytest.param(("--path", FILE), "name the repository", id="no repository"),
-        pytest.param(("--repository", ".", "--path", "../x"), "leads out of the repository", id="a path that leads out"),
+        pytest.param(
+            ("--repository", ".", "--path", "../x"), "leads out of the repository", id="a path that leads out"
+        ),
         pytest.param(("--repository", ".", "--path", FILE, "--interval", "0"), "--interval", id="an interval of 0"),
-        pytest.param(("--repository", "ext::sh -c id", "--path", FILE), "trueup: ", id="a transport that runs programs"),
+        pytest.param(
+            ("--repository", "ext::sh -c id", "--path", FILE), "trueup: ", id="a transport that runs programs"
+        ),
     ],
 )
 def test_what_cannot_be_meant_is_one_line_and_1(tmp_path: Path, words: tuple[str, ...], said: str) -> None:

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from rehearsal.replaydash_names import BAD_TAG, GOOD_TAG, LIVE_TAG, PREVIOUS_TAG
+from tests.end_to_end.inside import Inside
 from tests.end_to_end.world import CLUSTER, SERVICE, WORKER, World, api, eventually, production
 
 FROM_AWS = {"taskDefinitionArn", "revision", "status", "requiresAttributes", "compatibilities", "registeredAt"}
@@ -22,7 +23,9 @@ def test_a_tag_registers_one_revision_that_differs_from_its_base_in_the_image_al
     images = [definition["containerDefinitions"][0].pop("image") for definition in (before, after)]
     assert [image.rpartition(":")[2] for image in images] == [LIVE_TAG, GOOD_TAG]
     assert after == before
-    assert {"secrets", "healthCheck", "dependsOn", "ulimits", "linuxParameters"} <= after["containerDefinitions"][0].keys()
+    assert {"secrets", "healthCheck", "dependsOn", "ulimits", "linuxParameters"} <= after["containerDefinitions"][
+        0
+    ].keys()
     assert after["containerDefinitions"][1]["restartPolicy"], "the sidecar is as it was"
     kept = {key: value for key, value in _tags(made).items() if not key.startswith("trueup:")}
     assert kept == _tags(base)
@@ -79,12 +82,12 @@ def test_what_cannot_be_is_refused_before_any_write(replaydash: World, lines: li
     if lines[0].startswith("container:"):
         text = text.replace("    container: api\n", "")
     replaydash.git.commit(text)
+    run = Inside(replaydash)
 
-    done = replaydash.once()
+    run.converge()
 
-    assert done.returncode == 1
-    assert said in done.stderr
-    assert '"stalled"' in done.stderr
+    assert run.conditions()["api"] == "stalled"
+    assert said in run.reasons()["api"]
     assert replaydash.writes() == []
 
 
@@ -108,7 +111,10 @@ def test_variables_are_set_emptied_and_taken_away_and_a_revert_removes_them(repl
     reverted = replaydash.git.revert()
     eventually(lambda: daemon.in_sync(reverted))
 
-    before = {v["name"]: v["value"] for v in _revision(replaydash, 124)["taskDefinition"]["containerDefinitions"][0]["environment"]}
+    before = {
+        v["name"]: v["value"]
+        for v in _revision(replaydash, 124)["taskDefinition"]["containerDefinitions"][0]["environment"]
+    }
     assert with_it == {**{k: v for k, v in before.items() if k != "OLD_FLAG"}, "NEW": "on", "EMPTY": ""}
     assert replaydash.settled_on("124")
     assert _environment(replaydash) == before
@@ -129,13 +135,16 @@ def test_the_revert_of_the_first_commit_that_pins_anything_restores_what_ran(
 ) -> None:
     replaydash.git.commit(api())
     replaydash.git.commit(api(*first))
-    assert replaydash.once().returncode == 0
+    run = Inside(replaydash)
+    run.converge()
+    assert run.in_sync(), run.reasons()
     assert not replaydash.primary()["taskDefinition"].endswith(":124")
 
     replaydash.git.revert()
-    done = replaydash.once()
+    again = Inside(replaydash)
+    again.converge()
 
-    assert done.returncode == 0, done.stderr
+    assert again.in_sync(), again.reasons()
     assert replaydash.settled_on("124")
     assert replaydash.service()["desiredCount"] == 4
 
