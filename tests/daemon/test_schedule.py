@@ -197,7 +197,7 @@ def test_a_commit_is_seen_while_every_place_waits_for_aws() -> None:
     with running(loop, interval=0.05):
         until(lambda: len(loop.looks) >= 32)
         before = loop.polls
-        until(lambda: loop.polls >= before + 3)
+        until(lambda: loop.polls >= before + 3, within=1.0)
         go.set()
 
 

@@ -31,7 +31,7 @@ def test_an_unreachable_repository_keeps_the_last_good_commit_in_force_also_acro
     _drift(replaydash, "122")
     eventually(lambda: replaydash.settled_on("124"))
     assert again.status()["git"]["error"]
-    assert again.environment()["in_sync"]
+    eventually(lambda: again.environment()["in_sync"])
     assert '"reason"' in again.printed()
 
     (replaydash.folder / "away").rename(replaydash.folder / "repository")
