@@ -49,6 +49,7 @@ class Enforcement:
         self._standing = standing
         self._next = standing
         self._next_seen = seen
+        self._asked = False
         self._retired = False
         self._entries: tuple[Entry, ...] = ()
         self._tracked: dict[Key, Tracked] = {}
@@ -83,7 +84,7 @@ class Enforcement:
     def ask_again(self) -> None:
         """A person asks: forget what AWS refused and what rests, and look at everything."""
         with self._lock:
-            self.waiting = True
+            self.waiting = self._asked = True
 
     def retire(self) -> None:
         """The environment is no longer ours: what runs stops before its next write."""
@@ -170,7 +171,9 @@ class Enforcement:
         with self._lock:
             if not self.waiting:
                 return False
-            self.waiting = False
+            # A commit that does not change this environment retries nothing here.
+            renewed = self._asked or self._superseded()
+            self.waiting = self._asked = False
             self._standing, seen, self._next_seen = self._next, self._next_seen, None
         if seen is not None:
             self._stopwatch.start(seen)
@@ -180,7 +183,8 @@ class Enforcement:
             key = (entry.kind, entry.name)
             self._tracked[key] = before.get(key) or Tracked(entry, self._clock)
             self._tracked[key].entry = entry
-            self._tracked[key].brake.release()
+            if renewed:
+                self._tracked[key].brake.release()
         return True
 
     def _told(self) -> EnvironmentStatus:

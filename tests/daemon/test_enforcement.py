@@ -415,6 +415,18 @@ def test_what_aws_refused_is_not_asked_again_until_a_person_asks() -> None:
     assert one.look(full=False) == {"api": "progressing"}
 
 
+def test_what_aws_refused_is_asked_again_by_a_commit_that_changes_the_environment_and_by_no_other() -> None:
+    one = One(counts(api=4))
+    one.ground.services.refusals["api"] = Stalled("AWS says no")
+    one.look()
+    one.ground.services.refusals.clear()
+
+    one.commit(counts(api=4))
+    assert one.look(full=False) == {"api": "stalled"}
+    one.commit(counts(api=5))
+    assert one.look(full=False) == {"api": "progressing"}
+
+
 # --- when a process may stop looking
 
 
