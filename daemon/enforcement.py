@@ -51,6 +51,7 @@ class Enforcement:
         self._next_seen = seen
         self._asked = False
         self._retired = False
+        self._full = True  # the entries that are due are all there are
         self._entries: tuple[Entry, ...] = ()
         self._tracked: dict[Key, Tracked] = {}
         self._stopwatch = Stopwatch(standing.environment.environment, around.telling, self._clock.monotonic)
@@ -103,7 +104,7 @@ class Enforcement:
 
     def due(self, *, full: bool, pace: float = FAST) -> list[Entry]:
         """The entries to look at now: all of them in a full pass, else those that are progressing or retrying."""
-        full = self._adopt() or full
+        self._full = full = self._adopt() or full
         if self._standing.environment.mode is Mode.SUSPENDED:
             self.good, self._last = True, replace(self._told(), resources=(), maintenance_enabled=None)
             return []
@@ -136,7 +137,8 @@ class Enforcement:
         if self.status().in_sync:
             self._last = replace(self._last, last_in_sync=self._last.last_pass)
         if not self._retired:
-            self._around.telling.passed(self.status(), self._clock.monotonic() - started, writes)
+            seconds = self._clock.monotonic() - started
+            self._around.telling.passed(self.status(), seconds, writes, full=self._full)
 
     def status(self) -> EnvironmentStatus:
         """What the last pass came to, and whether the file is good at the head."""

@@ -53,13 +53,16 @@ class Journal:
             level = _LEVELS.get(outcome.condition, logging.WARNING if advice else logging.INFO)
             self._log.log(level, "resource", **named, **_facts(outcome))
 
-    def passed(self, status: EnvironmentStatus, seconds: float, writes: int) -> None:
-        """One line a pass: at info when it wrote or its sums changed, or is not in sync; else at debug."""
+    def passed(self, status: EnvironmentStatus, seconds: float, writes: int, *, full: bool) -> None:
+        """One line a pass: at info for a full one, and where it wrote or its sums changed; else at debug.
+
+        While something is progressing most passes look only at that, every second.
+        """
         self._prune(status)
         counts = dict(sorted(Counter(resource.condition.value for resource in status.resources).items()))
         news = self._is_news((status.name,), (status.commit, counts), wrong=not status.in_sync)
         self._log.log(
-            logging.INFO if writes or news else logging.DEBUG,
+            logging.INFO if full or writes or news else logging.DEBUG,
             "pass",
             environment=status.name,
             commit=status.commit,

@@ -12,6 +12,7 @@ import structlog
 
 from daemon.journal import Journal, frames
 from daemon.plain import one_line
+from daemon.terminal_log import TerminalRenderer
 
 __all__ = ["Journal", "configure"]
 
@@ -28,10 +29,7 @@ def configure(level: str) -> None:
     terminal = sys.stderr.isatty()
     renderer: Any = structlog.processors.JSONRenderer()
     if terminal:
-        colours = not os.environ.get("NO_COLOR")
-        renderer = structlog.dev.ConsoleRenderer(
-            colors=colours, timestamp_key="ts", exception_formatter=structlog.dev.plain_traceback, sort_keys=False
-        )
+        renderer = TerminalRenderer(colours=not os.environ.get("NO_COLOR"))
     least = logging.CRITICAL if level == "critical" else getattr(logging, level.upper())
     structlog.configure(
         processors=[

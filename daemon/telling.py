@@ -21,9 +21,9 @@ class Telling:
         for attempt in outcome.attempts:
             self.metrics.change(environment, kind, name, attempt.change.verb, attempt.result.value)
 
-    def passed(self, status: EnvironmentStatus, seconds: float, writes: int) -> None:
-        """A pass over an environment has ended."""
-        self.journal.passed(status, seconds, writes)
+    def passed(self, status: EnvironmentStatus, seconds: float, writes: int, *, full: bool) -> None:
+        """A pass over an environment has ended; a full one looked at everything in it."""
+        self.journal.passed(status, seconds, writes, full=full)
         self.metrics.pass_took(status.name, seconds)
 
     def first_write(self, environment: str, seconds: float) -> None:

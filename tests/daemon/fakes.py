@@ -50,7 +50,7 @@ class Told:
         self.resources.append((environment, kind, name, outcome.condition.value))
         self.outcomes.append((environment, commit, kind, name, outcome))
 
-    def passed(self, status: Any, seconds: float, writes: int) -> None:
+    def passed(self, status: Any, seconds: float, writes: int, *, full: bool) -> None:
         self.passes.append((status.name, writes))
 
     def first_write(self, environment: str, seconds: float) -> None:

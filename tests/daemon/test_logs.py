@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 import warnings
@@ -17,6 +18,7 @@ from botocore.exceptions import ClientError
 from daemon import logs
 from daemon.journal import REMIND, Journal
 from daemon.status import EnvironmentStatus, GitStatus, ResourceStatus
+from daemon.terminal_log import TerminalRenderer
 from desired_state.parse import Problem
 from reconcilers.contract import Advice, Attempt, Change, Condition, Drift, Observation, Outcome, Result, Stalled
 
@@ -233,26 +235,28 @@ def test_a_pass_that_failed_is_told(log: Log) -> None:
 # --- a line for a pass
 
 
-def test_a_quiet_daemon_is_quiet(log: Log) -> None:
-    log.journal.passed(status(Condition.IN_SYNC), 0.1, 0)
+def test_a_full_pass_is_always_told_and_a_quick_look_only_with_news(log: Log) -> None:
+    log.journal.passed(status(Condition.PROGRESSING), 0.1, 0, full=True)
     assert len(log.lines()) == 1
 
     for _ in range(9):
-        log.now += 3600
-        log.journal.passed(status(Condition.IN_SYNC), 0.1, 0)
-
+        log.now += 1
+        log.journal.passed(status(Condition.PROGRESSING), 0.1, 0, full=False)
     assert log.lines() == []
+
+    log.journal.passed(status(Condition.PROGRESSING), 0.1, 0, full=True)
+    assert len(log.lines()) == 1
 
 
 def test_at_debug_there_is_a_line_for_every_pass(debug: Log) -> None:
     for _ in range(3):
-        debug.journal.passed(status(Condition.IN_SYNC), 0.1, 0)
+        debug.journal.passed(status(Condition.IN_SYNC), 0.1, 0, full=False)
 
     assert [line["level"] for line in debug.lines()] == ["info", "debug", "debug"]
 
 
 def test_a_pass_sums_up(log: Log) -> None:
-    log.journal.passed(status(Condition.IN_SYNC, Condition.STALLED, Condition.IN_SYNC), 0.12345, 2)
+    log.journal.passed(status(Condition.IN_SYNC, Condition.STALLED, Condition.IN_SYNC), 0.12345, 2, full=False)
 
     (line,) = log.lines()
     assert {key: line[key] for key in ("event", "environment", "commit", "conditions", "writes", "seconds")} == {
@@ -274,10 +278,10 @@ def test_a_pass_sums_up(log: Log) -> None:
     ],
 )
 def test_a_pass_with_news_is_told(log: Log, second: EnvironmentStatus, writes: int) -> None:
-    log.journal.passed(status(Condition.IN_SYNC), 0.1, 0)
+    log.journal.passed(status(Condition.IN_SYNC), 0.1, 0, full=False)
     log.lines()
 
-    log.journal.passed(second, 0.1, writes)
+    log.journal.passed(second, 0.1, writes, full=False)
 
     assert len(log.lines()) == 1
 
@@ -332,7 +336,7 @@ def test_a_thousand_problems_are_one_bounded_line(log: Log) -> None:
 def test_what_left_the_file_is_forgotten_so_that_it_is_news_when_it_comes_back(log: Log) -> None:
     wrong = Outcome(Condition.STALLED, "no such service")
     log.resource(wrong)
-    log.journal.passed(status(), 0.1, 0)
+    log.journal.passed(status(), 0.1, 0, full=False)
     log.lines()
 
     assert len(log.resource(wrong)) == 1
@@ -441,7 +445,7 @@ def test_a_reader_that_left_does_not_stop_the_daemon(monkeypatch: pytest.MonkeyP
         os.dup2(os.open(os.devnull, os.O_WRONLY), broken.fileno())
 
 
-def test_a_terminal_gets_columns_and_a_pipe_gets_json() -> None:
+def test_a_terminal_gets_short_lines_and_a_pipe_gets_json() -> None:
     program = (
         "import sys; sys.stderr.isatty = lambda: {terminal}\n"
         "from daemon import logs; logs.configure('info'); logs.Journal().started('127.0.0.1:8080', 30.0)"
@@ -453,8 +457,62 @@ def test_a_terminal_gets_columns_and_a_pipe_gets_json() -> None:
         said[terminal] = subprocess.run(run, env=environ, capture_output=True, text=True, check=True).stderr
 
     assert json.loads(said[False])["event"] == "started"
-    assert "listen=127.0.0.1:8080" in said[True]
-    assert "\x1b" not in said[True]
+    assert re.fullmatch(r"\d\d:\d\d:\d\d started     version=\S+ listen=127.0.0.1:8080 interval=30.0\n", said[True])
+
+
+@pytest.mark.parametrize(
+    ("event", "line"),
+    [
+        pytest.param(
+            {
+                "level": "error",
+                "event": "resource",
+                "environment": "production",
+                "commit": "0123456789abcdef",
+                "kind": "service",
+                "name": "api",
+                "condition": "stalled",
+                "reason": "pin another revision",
+                "drifts": ["task_revision: api:2 -> api:1", "env.A: absent -> the pinned value"],
+            },
+            "stalled     production service api at 01234567 - pin another revision "
+            "drifts=task_revision: api:2 -> api:1; env.A: absent -> the pinned value",
+            id="a resource",
+        ),
+        pytest.param(
+            {
+                "level": "info",
+                "event": "resource",
+                "environment": "production",
+                "kind": "maintenance",
+                "name": "maintenance",
+                "condition": "in_sync",
+                "reason": "",
+            },
+            "in sync     production maintenance",
+            id="one of its kind",
+        ),
+        pytest.param(
+            {
+                "level": "info",
+                "event": "pass",
+                "environment": "production",
+                "in_sync": False,
+                "conditions": {"in_sync": 2, "stalled": 1},
+                "writes": 0,
+            },
+            "pass        production in_sync=False conditions=in_sync:2,stalled:1 writes=0",
+            id="a pass",
+        ),
+    ],
+)
+def test_a_line_at_a_terminal_is_for_people(event: dict[str, Any], line: str) -> None:
+    stamped = {"ts": "2024-02-24T12:34:56.789Z", **event}
+
+    assert TerminalRenderer(colours=False)(None, "", stamped) == f"12:34:56 {line}"
+    coloured = TerminalRenderer(colours=True)(None, "", stamped)
+    assert line in coloured
+    assert ("\x1b[31m" in coloured) is (event["level"] == "error")
 
 
 def _raised() -> Exception:

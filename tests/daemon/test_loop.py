@@ -96,10 +96,10 @@ def test_a_mistake_of_ours_in_one_environment_does_not_stop_the_others(several: 
     several.head(counts("a", x=1), counts("b", y=4))
     passed = several.told.passed
 
-    def broken(status: object, seconds: float, writes: int) -> None:
+    def broken(status: object, seconds: float, writes: int, *, full: bool) -> None:
         if status.name == "a":  # type: ignore[attr-defined]
             raise KeyError("a bug")
-        passed(status, seconds, writes)
+        passed(status, seconds, writes, full=full)
 
     several.told.passed = broken  # type: ignore[method-assign]
 
