@@ -29,7 +29,8 @@ def by_order(entry: Entry, tracked: Mapping[Key, Tracked]) -> Refusal | None:
             return Refusal(Condition.DRIFTED if stuck else Condition.PROGRESSING, reason)
     if not entry.waits_for_services:
         return None
-    moving = sorted(name for (kind, name), each in tracked.items() if kind == "service" and each.moving)
+    services = (each for (kind, _), each in tracked.items() if kind == "service" and each.entry.named)
+    moving = sorted(each.entry.name for each in services if each.moving)
     if not moving:
         return None
     return Refusal(Condition.PROGRESSING, f"leaves maintenance once {', '.join(moving)} has settled")

@@ -7,7 +7,7 @@ from typing import Any
 from desired_state.in_force import Standing
 from desired_state.model import Environment
 from reconcilers.aws import Connection, Place
-from reconcilers.contract import Gate, Outcome
+from reconcilers.contract import Condition, Gate, Outcome
 from reconcilers.database import DatabasePin, DatabaseReconciler
 from reconcilers.ecs_reads import EcsReads
 from reconcilers.ecs_service import EcsServiceReconciler, ServicePin
@@ -78,12 +78,26 @@ def _databases(environment: Environment, territory: Territory) -> Iterator[Entry
 
 def _services(standing: Standing, territory: Territory) -> Iterator[Entry]:
     databases = standing.environment.databases
+    for name, service in standing.former.services.items():
+        pin = ServicePin(name, service, (), standing.commit)
+        yield Entry("service", name, _taken_back(_run(territory.services, pin)), named=False, service=pin)
     for name, service in standing.environment.services.items():
         secrets = tuple(databases[each].secret for each in service.databases)
         pin = ServicePin(name, service, secrets, standing.commit)
         # A complete shutdown waits for nothing.
         waits_for = () if service.desired_count == 0 else service.databases
         yield Entry("service", name, _run(territory.services, pin), waits_for=waits_for, service=pin)
+
+
+def _taken_back(run: Callable[[Gate], Outcome]) -> Callable[[Gate], Outcome]:
+    """What left the file is ours only as far as trueup's own work has to be undone: any other trouble is not."""
+
+    def run_quietly(gate: Gate) -> Outcome:
+        outcome = run(gate)
+        others = not outcome.changes and outcome.condition is not Condition.PROGRESSING
+        return Outcome(Condition.IN_SYNC, live=outcome.live) if others and not outcome.attempts else outcome
+
+    return run_quietly
 
 
 def _run(reconciler: Any, pin: Any) -> Callable[[Gate], Outcome]:

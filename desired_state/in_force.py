@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
+from typing import Final
 
-from desired_state.model import Environment
-from desired_state.ownership import claims
+from desired_state.model import Aws, Environment, Service
+from desired_state.ownership import Claim, claims
 from desired_state.parse import LARGEST, Invalid, Problem, parse
 from desired_state.repository import Blob, Damaged, Repository, Unreachable, checked_path, committed
+from desired_state.values import FrozenMap
+
+
+@dataclass(frozen=True)
+class Former:
+    """What earlier versions of a file named, and nothing that counts names any more: what they did is taken back."""
+
+    services: Mapping[str, Service] = FrozenMap({})
+    """By the name that they had in the file, without any pin."""
+    environments: tuple[str, ...] = ()
+    """The names that the environment had."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +33,7 @@ class Standing:
     file: str
     commit: str
     environment: Environment
+    former: Former = Former()
 
 
 @dataclass(frozen=True)
@@ -40,6 +54,12 @@ Versions = Mapping[str, Standing]
 """By file."""
 
 
+_Named = tuple[Claim, Aws | None, str, Service | None]
+
+_EARLIER: Final = 10
+"""How many versions of a file are looked through for what they named."""
+
+
 class Source:
     """The files that a path means on a branch. For one thread at a time."""
 
@@ -47,15 +67,16 @@ class Source:
         self._repository = repository
         self._path = checked_path(path)
         self._current: InForce | None = None
-        self._read: dict[tuple[str, str], Environment | tuple[Problem, ...]] = {}  # by file and blob: immutable
-        self._used: set[tuple[str, str]] = set()
+        self._read: dict[tuple[str, Blob], Environment | tuple[Problem, ...]] = {}  # by file and blob: immutable
+        self._named: dict[tuple[str, Blob], tuple[_Named, ...]] = {}  # what they name, of earlier versions
+        self._used: set[tuple[str, Blob]] = set()
 
     @property
     def current(self) -> InForce | None:
         """What counts as far as is known without asking the repository, also of an earlier process."""
         if self._current is None and (known := self._repository.known()):
             try:
-                self._current = self._judged(known, rewritten=False)
+                self._current = self._judged(known, None, rewritten=False)
             except Damaged:
                 return None
         return self._current
@@ -78,9 +99,8 @@ class Source:
 
     def before(self, standing: Standing) -> Environment | None:
         """The last good version of a file that said something else; None where the branch has none."""
-        for commit in self._repository.history(standing.commit):
-            blob = self._repository.files(commit, standing.file).get(standing.file)
-            earlier = self._environment(standing.file, blob) if blob else None
+        for blob in self._repository.versions(standing.commit, standing.file):
+            earlier = self._parsed(standing.file, blob)
             if isinstance(earlier, Environment) and earlier != standing.environment:
                 return earlier
         return None
@@ -88,30 +108,46 @@ class Source:
     def _newer(self, former: InForce | None) -> InForce:
         commit = self._repository.fetch()
         rewritten = former is not None and not self._repository.descends(commit, former.head)
-        found = self._judged(commit, rewritten=rewritten)
+        found = self._judged(commit, former, rewritten=rewritten)
         self._repository.accept(commit)
         return found
 
-    def _judged(self, commit: str, *, rewritten: bool) -> InForce:
+    def _judged(self, commit: str, former: InForce | None, *, rewritten: bool) -> InForce:
         self._used.clear()
         candidates, problems = self._at(commit)
         versions: Versions = candidates
         if problems or any(_clashes(candidates)):
-            versions = self._through(self._repository.history(commit))
+            versions = self._through(self._repository.history(commit), former)
             problems += tuple(_refused(versions, candidates))
         standings = tuple(sorted(versions.values(), key=lambda standing: standing.file))
+        standings = tuple(replace(each, former=self._former(commit, each, standings)) for each in standings)
         bad = frozenset(problem.file for problem in problems)
-        self._read = {key: self._read[key] for key in self._used}
+        self._read = {key: self._read[key] for key in self._used if key in self._read}
+        self._named = {key: self._named[key] for key in self._used if key in self._named}
         return InForce(commit, rewritten, problems, bad, standings)
 
-    def _through(self, history: list[str]) -> Versions:
-        """What counts after each commit in turn, from the oldest on."""
+    def _through(self, history: list[str], former: InForce | None) -> Versions:
+        """What counts after each commit in turn, from the oldest on, or from where we were."""
         versions: Versions = {}
+        if former and former.head in history:
+            versions = {standing.file: standing for standing in former.standings}
+            history = history[: history.index(former.head)]
         for commit in reversed(history):
             candidates, problems = self._at(commit)
             bad = {problem.file for problem in problems}
             versions = settled(versions, candidates, bad)
         return versions
+
+    def _former(self, commit: str, standing: Standing, standings: Iterable[Standing]) -> Former:
+        """What the last versions of a file named. Only names are kept of them: they may be large."""
+        earlier = []
+        for blob in islice(self._repository.versions(commit, standing.file), _EARLIER):
+            key = (standing.file, blob)
+            self._used.add(key)
+            if key not in self._named:
+                self._named[key] = _names(self._parsed(standing.file, blob))
+            earlier.append(self._named[key])
+        return _formerly(standing.environment, earlier, standings)
 
     def _at(self, commit: str) -> tuple[dict[str, Standing], tuple[Problem, ...]]:
         """The good versions of the files at a commit, and what is wrong with the others."""
@@ -131,19 +167,22 @@ class Source:
         return good, tuple(problems)
 
     def _environment(self, file: str, blob: Blob) -> Environment | tuple[Problem, ...]:
+        key = (file, blob)
+        self._used.add(key)
+        if key not in self._read:
+            self._read[key] = self._parsed(file, blob)
+        return self._read[key]
+
+    def _parsed(self, file: str, blob: Blob) -> Environment | tuple[Problem, ...]:
         if not blob.is_plain:
             mend = "commit an ordinary file with mode 100644"
             return (Problem(file, 1, "", f"is not an ordinary file (its mode is {blob.mode})", mend),)
         if blob.size > LARGEST:
             return (Problem(file, 1, "", f"is larger than {LARGEST} bytes", "split it into one file per environment"),)
-        key = (file, blob.oid)
-        self._used.add(key)
-        if key not in self._read:
-            try:
-                self._read[key] = parse(self._repository.read(blob), file)
-            except Invalid as error:
-                self._read[key] = error.problems
-        return self._read[key]
+        try:
+            return parse(self._repository.read(blob), file)
+        except Invalid as error:
+            return error.problems
 
 
 def settled(before: Versions, candidates: Versions, bad: Iterable[str]) -> Versions:
@@ -174,14 +213,22 @@ def contested(standings: Iterable[Standing]) -> tuple[Problem, ...]:
 
 def committed_before(file: Path, environment: Environment) -> Environment | None:
     """The last good version of a file in somebody's work tree that was committed and said something else."""
+    return next((earlier for earlier in _committed(file) if earlier != environment), None)
+
+
+def with_former(standings: Sequence[Standing]) -> list[Standing]:
+    """Files of somebody's work tree, with what their committed versions named."""
+    found = []
+    for standing in standings:
+        earlier = (_names(each) for each in islice(_committed(Path(standing.file)), _EARLIER))
+        found.append(replace(standing, former=_formerly(standing.environment, earlier, standings)))
+    return found
+
+
+def _committed(file: Path) -> Iterator[Environment]:
     for content in committed(file):
-        try:
-            earlier = parse(content, str(file))
-        except Invalid:
-            continue
-        if earlier != environment:
-            return earlier
-    return None
+        with suppress(Invalid):
+            yield parse(content, str(file))
 
 
 @dataclass(frozen=True)
@@ -198,12 +245,12 @@ class _Clash:
 
 
 def _clashes(versions: Versions) -> Iterator[_Clash]:
-    owners: dict[object, tuple[str, str]] = {}
+    owners: dict[tuple[str, str], list[tuple[Claim, str, str]]] = {}
     for file, version in sorted(versions.items()):
         for claim, key in claims(version.environment).items():
-            owner, there = owners.setdefault(claim, (file, key))
-            if owner != file:
-                yield _Clash((owner, file), (there, key))
+            alike = owners.setdefault((claim.kind, claim.name), [])
+            yield from (_Clash((owner, file), (there, key)) for other, owner, there in alike if claim.may_be(other))
+            alike.append((claim, file, key))
 
 
 def _refused(versions: Versions, candidates: Versions) -> Iterator[Problem]:
@@ -215,5 +262,33 @@ def _refused(versions: Versions, candidates: Versions) -> Iterator[Problem]:
             yield from (clash.problem(file) for clash in islice(clashes, 1))
 
 
+def _names(read: Environment | tuple[Problem, ...]) -> tuple[_Named, ...]:
+    """What a version names that leaves something behind in AWS when it is named no more."""
+    if not isinstance(read, Environment):
+        return ()
+    found: list[_Named] = [(Claim("environment", read.environment), None, read.environment, None)]
+    by_key = {key: claim for claim, key in claims(read).items()}
+    for name, service in read.services.items():
+        bare = Service(cluster=service.cluster, service=service.service)
+        found.append((by_key[f"services.{name}"], read.aws, name, bare))
+    return tuple(found)
+
+
+def _formerly(now: Environment, earlier: Iterable[Iterable[_Named]], standings: Iterable[Standing]) -> Former:
+    """What earlier versions of an environment named, newest first, and nothing that counts names any more."""
+    taken = [claim for each in standings for claim in claims(each.environment)]
+    services: dict[str, Service] = {}
+    names: dict[str, None] = {}
+    for claim, aws, name, service in chain.from_iterable(earlier):
+        if aws not in (None, now.aws) or any(claim.may_be(each) for each in taken):
+            continue
+        if service is None:
+            names[name] = None
+        elif service not in services.values():
+            used = name in now.services or name in services
+            services[f"{service.cluster}.{service.service}" if used else name] = service
+    return Former(FrozenMap(services), tuple(names))
+
+
 def _same(one: Standing | None, other: Standing) -> bool:
-    return one is not None and replace(one, commit="") == replace(other, commit="")
+    return one is not None and (one.file, one.environment) == (other.file, other.environment)

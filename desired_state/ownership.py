@@ -14,8 +14,21 @@ class Claim:
 
     kind: str
     """environment, service, secret or listener."""
-    identity: str
-    """Where it is and what it is called; equal exactly when it is the same thing."""
+    name: str
+    """Its region and what it is called; a listener goes by its load balancer."""
+    account: str = ""
+    """Empty where the file does not say it: then it is the one that the daemon's credentials belong to."""
+    listener: str = ""
+    """Of a listener: its port, or its ARN."""
+
+    def may_be(self, other: Claim) -> bool:
+        """Whether both may mean the same thing. A clash too many has a mend (say more); a fight unseen has none."""
+        if (self.kind, self.name) != (other.kind, other.name):
+            return False
+        if self.account and other.account and self.account != other.account:
+            return False
+        ports = [claim.listener for claim in (self, other) if not claim.listener.startswith("arn:")]
+        return self.listener == other.listener or len(ports) == 1  # an ARN does not say its port
 
 
 def claims(environment: Environment) -> Mapping[Claim, str]:
@@ -25,22 +38,21 @@ def claims(environment: Environment) -> Mapping[Claim, str]:
 
 def _claims(environment: Environment) -> Iterator[tuple[Claim, str]]:
     yield Claim("environment", environment.environment), "environment"
-    place = _place(environment.aws)
+    region, account = environment.aws.region, _account(environment.aws)
     for name, service in environment.services.items():
-        yield Claim("service", f"{place}/{service.cluster}/{service.service}"), f"services.{name}"
+        yield Claim("service", f"{region}/{service.cluster}/{service.service}", account), f"services.{name}"
     for name, database in environment.databases.items():
-        yield Claim("secret", f"{place}/{database.secret}"), f"databases.{name}"
+        yield Claim("secret", f"{region}/{database.secret}", account), f"databases.{name}"
     if environment.maintenance is not None:
-        yield Claim("listener", _listener(place, environment.maintenance)), "maintenance"
+        yield _listener(region, account, environment.maintenance), "maintenance"
 
 
-def _place(aws: Aws) -> str:
-    # Without an account the file lives wherever the credentials of the daemon do, and so does every such file.
-    account = aws.account or (aws.role_arn.split(":")[4] if aws.role_arn else "own account")
-    return f"{account}/{aws.region}"
+def _account(aws: Aws) -> str:
+    return aws.account or (aws.role_arn.split(":")[4] if aws.role_arn else "")
 
 
-def _listener(place: str, maintenance: Maintenance) -> str:
-    if maintenance.listener_arn is not None:
-        return maintenance.listener_arn
-    return f"{place}/{maintenance.load_balancer}:{maintenance.port}"
+def _listener(region: str, account: str, maintenance: Maintenance) -> Claim:
+    if maintenance.listener_arn is None:
+        return Claim("listener", f"{region}/{maintenance.load_balancer}", account, str(maintenance.port))
+    arn = maintenance.listener_arn
+    return Claim("listener", f"{arn.split(':')[3]}/{arn.split('/')[2]}", arn.split(":")[4], arn)

@@ -112,6 +112,16 @@ class Repository:
         """The commit and up to 50 before it, newest first, along first parents: what the branch was, one by one."""
         return self._look("rev-list", "--first-parent", f"--max-count={FURTHEST + 1}", commit).decode().split()
 
+    def versions(self, commit: str, file: str) -> Iterator[Blob]:
+        """What a file was at a commit and before it, newest first, along first parents: only where it changed."""
+        options = ("--first-parent", "-m", "--no-renames", "--format=", "--raw", "--no-abbrev")
+        told = self._look("log", *options, f"--max-count={FURTHEST}", commit, "--", file)
+        for line in told.decode(errors="replace").splitlines():
+            if line.startswith(":"):
+                _, mode, _, oid = line.split(maxsplit=4)[:4]
+                if set(oid) != {"0"}:  # deleted
+                    yield Blob(oid, mode, int(self._look("cat-file", "-s", oid)) if mode == _PLAIN else 0)
+
     def descends(self, commit: str, ancestor: str) -> bool:
         """Whether the branch came to `commit` from `ancestor`; also true where the copy does not reach far enough."""
         line = set(self._look("rev-list", commit).split())

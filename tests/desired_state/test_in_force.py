@@ -213,6 +213,33 @@ def test_a_folder_that_was_emptied_changes_nothing(work: Work) -> None:
     assert found.bad_files == {"e"}
 
 
+def test_the_earlier_owner_stays_in_a_running_process_however_many_commits_follow(work: Work) -> None:
+    work.commit({"a.yaml": environment("a", *service("api")), "b.yaml": environment("b")})
+    work.commit({"b.yaml": environment("b", *service("thief"))})
+    files = source(work, ".")
+    for number in range(60):
+        head = work.commit({"README.md": str(number)})
+        if number % 20 == 0:
+            files.poll()
+
+    found = files.poll()
+
+    assert versions(found)["a.yaml"] == head
+    assert found.bad_files == {"b.yaml"}
+
+
+def test_the_last_good_version_stays_in_a_running_process_however_many_bad_ones_follow(work: Work) -> None:
+    good = work.commit({FILE: environment()})
+    files = source(work)
+    files.poll()
+    for number in range(120):
+        work.commit({FILE: BAD + f"# {number}\n"})
+        if number % 40 == 0:
+            files.poll()
+
+    assert versions(files.poll()) == {FILE: good}
+
+
 def test_a_second_claim_leaves_the_earlier_owner_in_force(work: Work) -> None:
     first = work.commit({"a.yaml": environment("a", *service("api")), "b.yaml": environment("b")})
     head = work.commit({"b.yaml": environment("b", *service("thief"))})
@@ -311,3 +338,76 @@ def test_a_file_outside_any_repository_said_nothing_before(tmp_path: Path) -> No
     (tmp_path / FILE).write_text(environment())
 
     assert committed_before(tmp_path / FILE, parse(environment().encode(), FILE)) is None
+
+
+# What a file named before
+
+
+def former(work: Work, path: str = FILE) -> dict[str, str]:
+    """The services that are no longer named, by the name that they had."""
+    standing = source(work, path).poll().standings[0]
+    assert not any(each.task_revision or each.env for each in standing.former.services.values())
+    return {name: each.service for name, each in standing.former.services.items()}
+
+
+def test_an_entry_that_left_the_file_is_remembered_without_its_pins(work: Work) -> None:
+    work.commit({FILE: environment()})
+    work.commit({FILE: environment("production", *service("api"))})
+    assert former(work) == {}
+    work.git("revert", "--no-edit", "HEAD")
+
+    assert former(work) == {"api": "service"}
+
+
+def test_what_a_bad_version_named_does_not_count(work: Work) -> None:
+    work.commit({FILE: BAD + "\n".join(service("api"))})
+    work.commit({FILE: environment()})
+
+    assert former(work) == {}
+
+
+def test_an_entry_that_was_renamed_has_not_left(work: Work) -> None:
+    work.commit({FILE: environment("production", *service("api"))})
+    work.commit({FILE: environment("production", *service("web"))})
+
+    assert former(work) == {}
+
+
+def test_an_entry_whose_name_is_used_again_gets_another(work: Work) -> None:
+    work.commit({FILE: environment("production", *service("api", of="old"))})
+    work.commit({FILE: environment("production", *service("api", of="new"))})
+
+    assert former(work) == {"cluster.old": "old"}
+
+
+def test_an_entry_that_moved_to_another_file_has_an_owner(work: Work) -> None:
+    work.commit({"a.yaml": environment("a", *service("api")), "b.yaml": environment("b")})
+    work.commit({"a.yaml": environment("a"), "b.yaml": environment("b", *service("api"))})
+
+    assert former(work, "*.yaml") == {}
+
+
+def test_an_entry_in_another_place_is_out_of_reach(work: Work) -> None:
+    work.commit({FILE: environment("production", *service("api")).replace("us-east-1", "eu-west-1")})
+    work.commit({FILE: environment()})
+
+    assert former(work) == {}
+
+
+def test_the_former_names_of_an_environment_are_known(work: Work) -> None:
+    for name in ("first", "second", "third"):
+        work.commit({FILE: environment(name)})
+
+    assert set(source(work).poll().standings[0].former.environments) == {"first", "second"}
+
+
+def test_ten_versions_back_is_as_far_as_is_looked_for_names(work: Work) -> None:
+    work.commit({FILE: environment("production", *service("api"))})
+    for number in range(9):
+        work.commit({FILE: environment() + f"# {number}\n"})
+        work.commit({"README.md": str(number)})
+    assert former(work) == {"api": "service"}
+
+    work.commit({FILE: environment()})
+
+    assert former(work) == {}

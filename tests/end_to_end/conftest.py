@@ -1,11 +1,15 @@
 """Fixtures of the end-to-end tests: one world a test, served over HTTP on loopback."""
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.end_to_end.world import World, world
+
+# botocore and moto fill the heap with what is never let go of: looking through it so often took a third of the time.
+gc.set_threshold(50_000)
 
 
 @pytest.fixture

@@ -53,6 +53,7 @@ def settled(shared: World, preparing: Inside) -> Iterator[World]:
     """In sync with the file before the change; afterwards, what the case registered is retired."""
     shared.aws.clear_faults()
     shared.git.commit(BEFORE)
+    preparing.loop.ask_again()  # to it, what the cases do is somebody else's doing
     preparing.converge()
     assert preparing.in_sync(), preparing.reasons()
     preparing.wait(600)

@@ -184,6 +184,7 @@ class World:
     aws: Rehearsal
     git: Git
     daemons: list[Daemon] = field(default_factory=list)
+    _clients: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def environ(self) -> dict[str, str]:
@@ -194,7 +195,9 @@ class World:
         }
 
     def client(self, service: str) -> Any:
-        return boto3.client(service, region_name="us-east-1", endpoint_url=self.aws.url)
+        if service not in self._clients:
+            self._clients[service] = boto3.client(service, region_name="us-east-1", endpoint_url=self.aws.url)
+        return self._clients[service]
 
     def trueup(self, *words: str, timeout: float = 60.0) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "daemon", *words]

@@ -1,0 +1,64 @@
+"""An entry that leaves the file: what trueup did for it is taken back, and nothing else of it is touched."""
+
+from tests.end_to_end.world import CLUSTER, FILE, HEAD, SERVICE, World, api, eventually
+
+NOTHING = HEAD
+
+
+def test_reverting_the_commit_that_added_an_entry_with_a_tag_returns_to_what_ran(replaydash: World) -> None:
+    replaydash.git.commit(NOTHING)
+    replaydash.git.commit(api("image_tag: v20240224-120000"))
+    assert replaydash.once().returncode == 0
+    assert not replaydash.settled_on("124")
+    replaydash.aws.clear_calls()
+
+    replaydash.git.revert()
+    assert replaydash.once().returncode == 0
+
+    assert replaydash.settled_on("124")
+    assert replaydash.writes() == ["UpdateService"]
+
+
+def test_reverting_the_commit_that_added_an_entry_with_a_count_of_0_returns_to_the_count(replaydash: World) -> None:
+    replaydash.git.commit(NOTHING)
+    daemon = replaydash.daemon()
+    down = replaydash.git.commit(api("desired_count: 0"))
+    eventually(lambda: daemon.in_sync(down))
+    assert replaydash.service()["desiredCount"] == 0
+
+    back = replaydash.git.revert()
+    eventually(lambda: daemon.in_sync(back) and replaydash.service()["runningCount"] == 4)
+
+    assert not [tag for tag in replaydash.service()["tags"] if tag["key"].startswith("trueup:")]
+
+
+def test_an_entry_that_leaves_with_a_plain_pin_is_left_as_it_is(replaydash: World) -> None:
+    replaydash.git.commit(api("task_revision: 123"))
+    assert replaydash.once().returncode == 0
+    replaydash.aws.clear_calls()
+
+    replaydash.git.commit(NOTHING)
+    assert replaydash.once().returncode == 0
+
+    assert replaydash.settled_on("123")
+    assert replaydash.writes() == []
+
+
+def test_a_plan_of_the_removal_shows_what_is_taken_back(replaydash: World) -> None:
+    replaydash.git.commit(api("image_tag: v20240224-120000"))
+    assert replaydash.once().returncode == 0
+    (replaydash.git.folder / FILE).write_text(NOTHING)
+
+    done = replaydash.trueup("plan", str(replaydash.git.folder / FILE))
+
+    assert done.returncode == 2
+    assert f"{SERVICE}:124" in done.stdout
+
+
+def test_a_service_that_was_deleted_after_it_left_the_file_is_no_trouble(replaydash: World) -> None:
+    replaydash.git.commit(api("task_revision: 123"))
+    assert replaydash.once().returncode == 0
+    replaydash.git.commit(NOTHING)
+    replaydash.client("ecs").delete_service(cluster=CLUSTER, service=SERVICE, force=True)
+
+    assert replaydash.once().returncode == 0
