@@ -38,17 +38,21 @@ class Brake:
 
     def release(self) -> None:
         """A new commit, or a person who asks again: only what AWS has yet to show still counts."""
-        self._refused = ""  # why AWS refused a write for good
+        self._refused: dict[Asks, str] = {}  # why AWS refused a request for good
         self._repairs: dict[Drifted, deque[float]] = defaultdict(deque)
         self._enacted: set[Drifted] = set()  # what AWS has taken once since: asking for it again repairs it
         self._settled = False  # in sync at least once since: whatever is written now repairs something
+        self.rest_no_more()
+
+    def rest_no_more(self) -> None:
+        """Forget the failures in a row, and that it is too early to try again."""
         self.failures = 0  # in a row
         self.resting_until = 0.0  # nothing is read or written before this instant
 
     def refusal(self, changes: tuple[Change, ...]) -> Refusal | None:
         """Why these changes may not be made now."""
-        if self._refused:
-            return Refusal(Condition.STALLED, self._refused)
+        if refused := [self._refused[change.asks] for change in changes if change.asks in self._refused]:
+            return Refusal(Condition.STALLED, refused[0])
         if contended := self._contended(changes):
             reason = (
                 f"contended: {contended} was repaired {REPAIRS} times within an hour, and somebody keeps changing it "
@@ -67,7 +71,8 @@ class Brake:
             self._asked[attempt.change.asks] = _Asked(self._now(), attempt.result is Result.OK, attempt.change.once)
             if attempt.result is Result.FAILED:
                 del self._asked[attempt.change.asks]
-                self._refused = outcome.reason if outcome.condition is Condition.STALLED else ""
+                if outcome.condition is Condition.STALLED:
+                    self._refused[attempt.change.asks] = outcome.reason
             else:
                 self._count(attempt)
         self._settled |= outcome.condition is Condition.IN_SYNC
@@ -120,7 +125,7 @@ class Brake:
 
     def _back_off(self, outcome: Outcome) -> Outcome:
         if outcome.condition is not Condition.RETRYING:
-            self.failures, self.resting_until = 0, 0.0
+            self.rest_no_more()
             return outcome
         self.failures += 1
         seconds = min(LONGEST_BACKOFF, 2.0 ** min(self.failures - 1, 10)) * random.uniform(0.5, 1.0)  # noqa: S311 — jitter

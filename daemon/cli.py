@@ -104,7 +104,7 @@ def run(words: Sequence[str]) -> int:
     except BrokenPipeError:  # `trueup schema | head`: what is left to flush at the end has nowhere to go either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (commands.Misused, Refused, Unreachable) as error:
+    except (commands.Misused, Refused, Unreachable, OSError) as error:
         print(f"trueup: {error}", file=sys.stderr)  # noqa: T201 — the command line's own voice
         return 1
     except KeyboardInterrupt:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Sized
 from pathlib import Path
 from types import FrameType
 
+from botocore.exceptions import BotoCoreError
+
 from daemon import http, logs
 from daemon import plan as rendering
 from daemon.enforcement import Enforcement, Surroundings
@@ -22,13 +24,13 @@ from daemon.settings import cache_of
 from daemon.status import EnvironmentStatus, GitStatus, Status
 from daemon.telling import Telling
 from daemon.wiring import Territory, place
-from desired_state.in_force import Source, Standing, committed_before, contested
-from desired_state.model import Environment
+from desired_state.in_force import Source, Standing, committed_before, contested, with_former
+from desired_state.model import Environment, Mode
 from desired_state.parse import Invalid, Problem, parse
 from desired_state.parse import schema as file_schema
 from desired_state.repository import Repository, shown_location
 from desired_state.values import printable, shown
-from reconcilers.aws import Connection, Place
+from reconcilers.aws import Connection, Place, sentence
 from reconcilers.contract import Condition
 
 _MOST_BYTES = 1024 * 1024 + 1  # one more than a file may have, so that a larger one is seen to be larger
@@ -70,7 +72,7 @@ def plan(chosen: argparse.Namespace) -> int:
     """`trueup plan`."""
     if chosen.files:
         standings, problems = _from_files(chosen.files)
-        statuses = _planned(standings, _committed_before, chosen)
+        statuses = _planned(with_former(standings), _committed_before, chosen)
     else:
         source, _ = _source(chosen)
         found = source.poll()
@@ -156,10 +158,20 @@ def _planned(
         where = place(standing.environment)
         if where not in territories:
             territories[where] = Territory(Connection(where, timeout=chosen.aws_timeout))
+        if standing.environment.mode is not Mode.SUSPENDED:
+            _check(territories[where].connection)
         enforcement = Enforcement(standing, territories[where], around)
         _look_until_sure(enforcement)
         statuses.append(rendering.annotated(enforcement.status(), standing.environment, before(standing)))
     return tuple(statuses)
+
+
+def _check(connection: Connection) -> None:
+    """Without credentials, or with settings that no client can be made of, there is nothing to look at."""
+    try:
+        connection.reading("ecs")
+    except BotoCoreError as error:
+        raise Misused(f"AWS cannot be asked: {sentence(error)}") from error
 
 
 def _look_until_sure(enforcement: Enforcement) -> None:

@@ -1,10 +1,12 @@
 """`trueup demo`: a rollback story in the terminal, played for real on a rehearsal AWS on this machine."""
 
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -226,7 +228,9 @@ def _by_yourself(on: Stage) -> Iterator[str]:
     yield f"trueup  http://{on.address}/api/v1/status"
     yield f"git     {on.folder}"
     yield "In another terminal:"
-    yield f"  export AWS_ENDPOINT_URL={on.aws.url} AWS_ACCESS_KEY_ID=rehearsal AWS_SECRET_ACCESS_KEY=rehearsal"
+    yield f"  export AWS_ENDPOINT_URL={on.aws.url}"
+    here = Path(sys.executable).parent
+    yield f"  export AWS_ACCESS_KEY_ID=rehearsal AWS_SECRET_ACCESS_KEY=rehearsal PATH={here}:$PATH"
     yield f"  cd {on.folder} && sed -i 's/task_revision: {LIVE_REVISION}/task_revision: 123/' {FILE}"
     yield "Then three things to try:"
     yield f"  trueup plan {FILE}"

@@ -70,10 +70,10 @@ class Stage:
         return [line for line in shown if re.match(r"[+-](?![+-])", line)]
 
     def plan(self, text: str, width: int) -> list[str]:
-        """What `trueup plan` says of a file before it is committed, in so many columns."""
-        proposed = self.folder.parent / FILE
-        proposed.write_text(text)
-        done = _run(self.aws.url, "plan", FILE, cwd=proposed.parent, width=width)
+        """What `trueup plan` says of the file before it is committed, in so many columns."""
+        self.file.write_text(text)
+        done = _run(self.aws.url, "plan", FILE, cwd=self.folder, width=width)
+        self.git("checkout", "--quiet", "--", FILE)
         if done.returncode == 1:
             raise Missed(done.stdout + done.stderr)
         return [line.rstrip() for line in done.stdout.strip().splitlines() if line.strip()]

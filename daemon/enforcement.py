@@ -49,7 +49,7 @@ class Enforcement:
         self._standing = standing
         self._next = standing
         self._next_seen = seen
-        self._asked = False
+        self._asked = True  # nothing has been looked at yet
         self._retired = False
         self._full = True  # the entries that are due are all there are
         self._entries: tuple[Entry, ...] = ()
@@ -106,21 +106,26 @@ class Enforcement:
         """The entries to look at now: all of them in a full pass, else those that are progressing or retrying."""
         self._full = full = self._adopt() or full
         if self._standing.environment.mode is Mode.SUSPENDED:
+            for tracked in self._tracked.values():
+                tracked.lay_down()
             self.good, self._last = True, replace(self._told(), resources=(), maintenance_enabled=None)
             return []
         now = self._clock.monotonic()
         awake = [tracked for tracked in self._tracked.values() if not tracked.resting]
         return [tracked.entry for tracked in awake if full or tracked.due(pace) <= now]
 
-    def run(self, due: Iterable[Entry]) -> None:
-        """One pass over these entries, in the order of the file's meaning."""
+    def run(self, due: Iterable[Entry], go_on: Callable[[], bool] = lambda: True) -> bool:
+        """One pass over these entries, in the order of the file's meaning. Returns whether it came to its end.
+
+        `go_on` is asked before each entry.
+        """
         started = self._clock.monotonic()
         writes = 0
         self.territory.connection.guard = self._guard
         refused = refusals.by_account(self._standing.environment, self.territory.connection)
         for entry in due:
-            if self._around.stopping() or self._superseded():
-                return
+            if self._around.stopping() or self._superseded() or not go_on():
+                return False
             outcome = refused or entry.run(self._gate(entry))
             writes += len(outcome.attempts)
             self._take(entry, outcome)
@@ -139,6 +144,7 @@ class Enforcement:
         if not self._retired:
             seconds = self._clock.monotonic() - started
             self._around.telling.passed(self.status(), seconds, writes, full=self._full)
+        return True
 
     def status(self) -> EnvironmentStatus:
         """What the last pass came to, and whether the file is good at the head."""
@@ -146,6 +152,11 @@ class Enforcement:
         if file is None or file.condition is Condition.IN_SYNC:
             return self._last
         return replace(self._last, valid=False, resources=(file, *self._last.resources))
+
+    @property
+    def urgent(self) -> bool:
+        """Whether a commit that changes the environment, or a person who asks, has not been looked at yet."""
+        return self.waiting and (self._asked or self._superseded())
 
     @property
     def moving(self) -> int:

@@ -187,4 +187,4 @@ def _missing(status: Status) -> str:
 
 
 def _json(value: object) -> bytes:
-    return json.dumps(value, separators=(",", ":")).encode()
+    return json.dumps(value, separators=(",", ":")).encode() + b"\n"

@@ -13,7 +13,7 @@ import structlog
 from botocore.exceptions import BotoCoreError, ClientError
 
 from daemon.status import EnvironmentStatus, GitStatus
-from reconcilers.contract import Absent, Condition, Drift, Outcome, Result, Stalled, Superseded
+from reconcilers.contract import Absent, Condition, Drift, Outcome, Result, Stalled, Superseded, Unseen
 from reconcilers.secrets import Moved
 
 REMIND = 600.0  # seconds after which what is still wrong, and unchanged, is said again
@@ -22,7 +22,7 @@ _LEVELS = {
     Condition.RETRYING: logging.WARNING,
     Condition.STALLED: logging.ERROR,
 }
-_FORESEEN = (ClientError, BotoCoreError, OSError, Stalled, Absent, Superseded, Moved)
+_FORESEEN = (ClientError, BotoCoreError, OSError, Stalled, Absent, Superseded, Unseen, Moved)
 _FRAMES = 6  # of a traceback
 _MOST_SHOWN = 20
 
@@ -92,7 +92,7 @@ class Journal:
 
     def gone(self, environment: str) -> None:
         """An environment left the repository: nothing in AWS is touched."""
-        for key in [key for key in self._said if isinstance(key, tuple) and key[0] == environment]:
+        for key in [key for key in list(self._said) if isinstance(key, tuple) and key[0] == environment]:
             self._said.pop(key, None)
         self._log.info("environment_gone", environment=environment)
 

@@ -1,17 +1,18 @@
 """What a poll and a pass do. Knows no threads of its own: `schedule` says when, and only locks what two would share."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from daemon.enforcement import FAST, Enforcement, Surroundings
 from daemon.status import GitStatus, Status
-from daemon.wiring import Entry, Territory, place
+from daemon.wiring import Territory, place
 from desired_state.in_force import InForce, Source, Standing
 from desired_state.repository import Refused, Unreachable
 from reconcilers.aws import Place
 
 STUCK = 180.0  # seconds without a poll or an entry of a pass coming to its end: the process makes no progress
+_MISSED = 5  # intervals without a poll or a look that began: whatever should begin them does not
 _POLITE = 50.0  # services looked at in a second while many are progressing: a quarter of what ECS grants
 
 
@@ -19,6 +20,7 @@ _POLITE = 50.0  # services looked at in a second while many are progressing: a q
 class _Beat:
     """A poll, or the passes of a place: one at a time, and since when it has been busy with one thing."""
 
+    idle_since: float
     lock: threading.Lock = field(default_factory=threading.Lock)
     since: float | None = None
     full_at: float = 0.0  # when the next look at everything is due
@@ -44,7 +46,7 @@ class Loop:
         self._territories: dict[Place, Territory] = {}
         self._enforcements: dict[str, Enforcement] = {}
         self._in_force: InForce | None = None
-        self._polling = _Beat()
+        self._polling = _Beat(self._now())
         self._beats: dict[Place, _Beat] = {}
         self._ready = False
 
@@ -55,17 +57,17 @@ class Loop:
             try:
                 return self._poll()
             finally:
-                self._polling.since = None
+                self._polling.since, self._polling.idle_since = None, self._now()
 
     def look(self, where: Place) -> float:
         """One pass over what is due in a place. Returns the seconds until something is due again."""
-        beat = self._beats.setdefault(where, _Beat())
+        beat = self._beat(where)
         with beat.lock:
             beat.since = self._now()
             try:
                 soonest = self._look(where, beat)
             finally:
-                beat.since = None
+                beat.since, beat.idle_since = None, self._now()
         pace = self._pace(where)
         due = min([beat.full_at, *(enforcement.next_look(pace) for enforcement in self._at(where))])
         return max(0.0, soonest, due - self._now())
@@ -110,7 +112,7 @@ class Loop:
         found: InForce | None
         try:
             found = self._source.poll()
-        except (Unreachable, Refused) as error:
+        except (Unreachable, Refused, OSError) as error:
             self._git = replace(self._git, error=str(error))
             found = self._source.current
         else:
@@ -127,22 +129,26 @@ class Loop:
         following: dict[str, Enforcement] = {}
         for standing in found.standings:
             name = standing.environment.environment
-            known = self._enforcements.get(name)
-            if known and not known.moved(standing):
-                known.follow(standing)
-                following[name] = known
-            else:
-                following[name] = self._begin(standing, seen)
-            following[name].judge(tuple(each for each in found.problems if each.file == standing.file))
+            try:
+                following[name] = self._followed(self._enforcements.get(name), standing, seen)
+                following[name].judge(tuple(each for each in found.problems if each.file == standing.file))
+            except Exception as error:  # noqa: BLE001 — a mistake of ours in one file must not keep back the others
+                self._around.telling.failed(name, error)
         left = [known for name, known in self._enforcements.items() if following.get(name) is not known]
-        self._enforcements, self._in_force = following, found
+        named = {standing.environment.environment for standing in found.standings}
+        self._enforcements = following
+        if len(following) == len(named):  # else the next poll tries again
+            self._in_force = found
         for known in left:
             known.retire()
-            if known.name not in following:
+            if known.name not in named:
                 self._around.telling.gone(known.name)
         return list(dict.fromkeys(e.territory.connection.place for e in following.values() if e.waiting))
 
-    def _begin(self, standing: Standing, seen: float | None) -> Enforcement:
+    def _followed(self, known: Enforcement | None, standing: Standing, seen: float | None) -> Enforcement:
+        if known and not known.moved(standing):
+            known.follow(standing)
+            return known
         where = place(standing.environment)
         if where not in self._territories:
             self._territories[where] = self._territory(where)
@@ -154,25 +160,25 @@ class Loop:
         full = started >= beat.full_at
         if full:
             beat.full_at = started + self._interval
-        at, soonest, pace = self._at(where), 0.0, self._pace(where)
+        # The newest commit first: what AWS leaves without an answer elsewhere must not hold up a rollback.
+        at, soonest, pace = sorted(self._at(where), key=lambda each: not each.urgent), 0.0, self._pace(where)
         due = [(enforcement, enforcement.due(full=full, pace=pace)) for enforcement in at]
         if at:
             at[0].territory.new_pass(entry for _, entries in due for entry in entries)
         for enforcement, entries in due:
-            if not entries:
-                continue
             try:
-                enforcement.run(self._beating(beat, entries))
+                if entries and not enforcement.run(entries, lambda: self._goes_on(where, beat)):
+                    beat.full_at = started if full else beat.full_at  # what is left follows after the commit
+                    break
             except Exception as error:  # noqa: BLE001 — a mistake of ours in one environment must not stop the others
                 self._around.telling.failed(enforcement.name, error)
                 soonest = FAST
         return soonest
 
-    def _beating(self, beat: _Beat, entries: Iterable[Entry]) -> Iterator[Entry]:
-        """However long a pass takes, it is not stuck while one entry after the other comes to its end."""
-        for entry in entries:
-            beat.since = self._now()
-            yield entry
+    def _goes_on(self, where: Place, beat: _Beat) -> bool:
+        """However long a round takes, it is not stuck while one entry after the other ends. A new commit ends it."""
+        beat.since = self._now()
+        return not any(enforcement.urgent for enforcement in self._at(where))
 
     def _pace(self, where: Place) -> float:
         return max(FAST, sum(enforcement.moving for enforcement in self._at(where)) / _POLITE)
@@ -183,6 +189,13 @@ class Loop:
     def _all(self) -> list[Enforcement]:
         return list(self._enforcements.values())
 
+    def _beat(self, where: Place) -> _Beat:
+        return self._beats.setdefault(where, _Beat(self._now()))
+
     def _stuck(self) -> bool:
-        begun = [beat.since for beat in (self._polling, *list(self._beats.values()))]
-        return any(since is not None and self._now() - since > STUCK for since in begun)
+        now, patience = self._now(), max(STUCK, _MISSED * self._interval)
+        beats = (self._polling, *(self._beat(where) for where in self.places))
+        busy = [beat.since for beat in (self._polling, *list(self._beats.values()))]
+        return any(since is not None and now - since > STUCK for since in busy) or any(
+            beat.since is None and now - beat.idle_since > patience for beat in beats
+        )

@@ -4,11 +4,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from daemon.plain import one_line
+from daemon.refusals import PLANNED
 from daemon.status import EnvironmentStatus, ResourceStatus
-from desired_state.model import Environment
+from desired_state.model import Endpoint, Environment
 from desired_state.parse import Problem
 from reconcilers.contract import Advice, Change, Condition, Drift
 
+_RESTART = "restart_follows"
 _LONGEST = 300  # characters of one value
 _WRONG = (Condition.STALLED, Condition.RETRYING)
 # What nobody records but the file. Tags, env, a count of 0 and maintenance find their way back by themselves.
@@ -29,21 +31,22 @@ class Row:
 def annotated(status: EnvironmentStatus, now: Environment, before: Environment | None) -> EnvironmentStatus:
     """The status, which also says what the file itself should tell its reader.
 
-    Where a tag or variables override a revision that it pins, and where a pin is the first of its kind: `before` is
-    what the file said earlier, None where nobody knows.
+    Where a tag or variables override a revision that it pins; where a pin is the first of its kind (`before` is what
+    the file said earlier, None where it said nothing); and what the change of a database will restart.
     """
-    resources = (
-        replace(resource, advice=(*resource.advice, *_overrides(resource, now), *_first_pins(resource, before)))
-        for resource in status.resources
-    )
+    moved = {each.name for each in status.resources if each.kind == "database" and each.drifts}
+    resources = []
+    for resource in status.resources:
+        more = (*_overrides(resource, now), *_first_pins(resource, now, before), *_restarts(resource, now, moved))
+        resources.append(replace(resource, advice=(*resource.advice, *more)))
     return replace(status, resources=tuple(resources))
 
 
 def rows(resource: ResourceStatus) -> Iterator[Row]:
-    """What would change, in the order of the pass."""
+    """What would change, in the order of the pass. Steps that only prepare or tidy up go without saying."""
     for change in resource.changes:
         verb = change.verb.replace("_", " ")
-        if not change.drifts:
+        if not change.drifts and not resource.drifts:
             yield Row(verb)
         for drift in change.drifts:
             live, desired = one_line(drift.live, _LONGEST), one_line(drift.desired, _LONGEST)
@@ -66,8 +69,8 @@ def is_wrong(resource: ResourceStatus) -> bool:
 
 def reason(status: EnvironmentStatus, resource: ResourceStatus) -> str:
     """Why a pass would not make the changes, or what it waits for; empty where the changes say it all."""
-    would_change = resource.changes and not is_wrong(resource) and resource.reason == "would be changed"
-    return "" if would_change else one_line(resource.reason)
+    planned = resource.changes and not is_wrong(resource) and resource.reason == PLANNED
+    return "" if planned else one_line(resource.reason)
 
 
 def mode_note(status: EnvironmentStatus) -> str:
@@ -86,8 +89,12 @@ def about(status: EnvironmentStatus) -> str:
 
 
 def quiet(status: EnvironmentStatus) -> list[str]:
-    """What is in sync."""
-    return [called(each) for each in status.resources if each.condition is Condition.IN_SYNC]
+    """What is in sync, and stays so."""
+    return [
+        called(each)
+        for each in status.resources
+        if each.condition is Condition.IN_SYNC and not any(advice.type == _RESTART for advice in each.advice)
+    ]
 
 
 def called(resource: ResourceStatus) -> str:
@@ -97,20 +104,29 @@ def called(resource: ResourceStatus) -> str:
 
 def closing(statuses: Sequence[EnvironmentStatus], problems: Sequence[Problem]) -> str:
     """The whole plan in one line."""
-    resources = [resource for status in statuses for resource in status.resources]
-    changing = [resource for resource in resources if resource.drifts]
+    resources = [(status, resource) for status in statuses for resource in status.resources]
+    changing = [resource for status, resource in resources if resource.drifts and will_change(status, resource)]
     changes = sum(1 for resource in changing for change in resource.changes if change.drifts)
-    wrong = sum(1 for resource in resources if is_wrong(resource))
+    wrong = sum(1 for _, resource in resources if is_wrong(resource))
+    held = sum(1 for _, resource in resources if resource.drifts and not is_wrong(resource)) - len(changing)
+    suspended = sum(1 for status in statuses if status.mode == "suspended")
     parts = [f"{_counted(changes, 'change')} in {_counted(len(changing), 'resource')}" if changes else "no changes"]
+    parts += [f"{_counted(held, 'resource')} held back"] if held else []
     parts += [f"{_counted(wrong, 'resource')} in error"] if wrong else []
+    parts += [f"{_counted(suspended, 'environment')} suspended and not compared"] if suspended else []
     parts += [_counted(len(problems), "problem")] if problems else []
     parts += ["no environment was found"] if not statuses and not problems else []
     return f"Plan: {', '.join(parts)}; nothing was written."
 
 
+def will_change(status: EnvironmentStatus, resource: ResourceStatus) -> bool:
+    """Whether a pass would make the changes, and not only report what differs."""
+    return status.mode == "enforce" and not is_wrong(resource) and resource.reason == PLANNED
+
+
 def _overrides(resource: ResourceStatus, now: Environment) -> Iterator[Advice]:
     service = now.services.get(resource.name) if resource.kind == "service" else None
-    if service is None or service.task_revision is None:
+    if service is None or service.task_revision is None or is_wrong(resource):
         return
     laid = ["image_tag"] if service.image_tag else []
     laid += [f"env.{name}" for name in sorted(service.env)]
@@ -120,16 +136,33 @@ def _overrides(resource: ResourceStatus, now: Environment) -> Iterator[Advice]:
         yield Advice("revision_overridden", message)
 
 
-def _first_pins(resource: ResourceStatus, before: Environment | None) -> Iterator[Advice]:
+def _first_pins(resource: ResourceStatus, now: Environment, before: Environment | None) -> Iterator[Advice]:
     """What a revert cannot restore, since no earlier version of the file says what is live."""
-    entries = {"service": before.services, "database": before.databases} if before else {}
-    earlier = entries.get(resource.kind, {}).get(resource.name)
     for drift in resource.drifts:
         only_here = drift.field in _ONLY_IN_THE_FILE.get(resource.kind, ()) and drift.desired != "0"
-        if only_here and getattr(earlier, drift.field, None) is None:
+        if only_here and _is_first(resource, drift.field, now, before):
             line = f"{resource.kind}s.{resource.name}.{drift.field}: {one_line(drift.live, _LONGEST)}"
-            message = f"a first pin, which a revert only takes away; commit what is live before it: {line}"
+            message = f"no earlier version of the file pins this; for a revert to lead back, first commit {line}"
             yield Advice("first_pin", message)
+
+
+def _is_first(resource: ResourceStatus, field: str, now: Environment, before: Environment | None) -> bool:
+    earlier, pinned = _pin(resource, field, before), _pin(resource, field, now)
+    if isinstance(earlier, Endpoint) and isinstance(pinned, Endpoint):
+        return earlier.port is None and pinned.port is not None  # without a port the file does not say which
+    return earlier is None
+
+
+def _pin(resource: ResourceStatus, field: str, file: Environment | None) -> object:
+    entries = {"service": file.services, "database": file.databases}[resource.kind] if file else {}
+    return getattr(entries.get(resource.name), field, None)
+
+
+def _restarts(resource: ResourceStatus, now: Environment, moved: set[str]) -> Iterator[Advice]:
+    service = now.services.get(resource.name) if resource.kind == "service" else None
+    for name in service.databases if service else ():
+        if name in moved:
+            yield Advice(_RESTART, f"all its tasks are replaced once the secret of database {name} has changed")
 
 
 def _counted(number: int, noun: str) -> str:

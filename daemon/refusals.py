@@ -8,11 +8,13 @@ from desired_state.model import Environment, Mode
 from reconcilers.aws import Connection, sentence
 from reconcilers.contract import Condition, Outcome, Refusal, Stalled
 
+PLANNED = "would be changed"  # by a pass, were this not a plan
+
 
 def by_mode(mode: Mode, *, may_write: bool) -> Refusal | None:
     """Only `enforce` writes, and `trueup plan` never does."""
     if not may_write:
-        return Refusal(Condition.DRIFTED, "would be changed")
+        return Refusal(Condition.DRIFTED, PLANNED)
     if mode is not Mode.ENFORCE:
         return Refusal(Condition.DRIFTED, "mode is observe: reported, not repaired")
     return None

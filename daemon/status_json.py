@@ -10,6 +10,8 @@ from reconcilers.contract import Drift
 
 Json = dict[str, Any]
 
+_MOST_PROBLEMS = 20  # shown; a file of nonsense has tens of thousands
+
 
 def everything(status: Status) -> Json:
     """The whole status."""
@@ -77,7 +79,8 @@ def _git(status: GitStatus) -> Json:
         "error": redacted(status.error),
         "rewritten": status.rewritten,
         "last_fetch": _instant(status.last_fetch),
-        "problems": [problem(each) for each in status.problems],
+        "problems": [problem(each) for each in status.problems[:_MOST_PROBLEMS]],
+        "problem_count": len(status.problems),
     }
 
 

@@ -36,6 +36,11 @@ class Tracked:
         self.status = self._known(outcome) if shown or (outcome.live and outcome.live.advice) else None
         return outcome
 
+    def lay_down(self) -> None:
+        """Nobody looks at it any more, and what was seen is no longer told. What holds a write back stays known."""
+        self.outcome, self.status, self.moving = None, None, False
+        self.brake.rest_no_more()
+
     def due(self, pace: float) -> float:
         """When to look again before the next full pass. `pace`: seconds between looks at what is progressing."""
         if self.brake.resting_until:

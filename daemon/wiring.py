@@ -1,5 +1,6 @@
 """Which reconciler looks after which entry of a file, in which order, and what waits for what."""
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -32,16 +33,17 @@ class Entry:
 class Territory:
     """One account and region: its connection, its batched reads and its reconcilers, shared by all its environments."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.connection = connection
-        self._ecs = EcsReads(connection)
+        self._ecs = EcsReads(connection, monotonic)
         self._secrets = Secrets(connection)
         self.services = EcsServiceReconciler(connection, self._ecs, self._secrets)
         self.databases = DatabaseReconciler(connection, self._secrets)
-        self.maintenance = MaintenanceReconciler(connection)
+        self.maintenance = MaintenanceReconciler(connection, monotonic)
 
     def new_pass(self, due: Iterable[Entry]) -> None:
         """Forget what the last pass read; the entries that are due are read in batches."""
+        self.connection.new_pass()
         pins = [entry.service for entry in due if entry.service]
         self._ecs.new_pass(
             (pin.key for pin in pins), (pin.key for pin in pins if pin.service.desired_count is not None)
@@ -65,7 +67,7 @@ def entries(standing: Standing, territory: Territory) -> tuple[Entry, ...]:
 
 def _maintenance(standing: Standing, territory: Territory) -> Entry:
     section = standing.environment.maintenance
-    pin = MaintenancePin(standing.environment.environment, standing.commit, section)
+    pin = MaintenancePin(standing.environment.environment, standing.commit, section, standing.former.environments)
     leaving = section is None or not section.enabled
     run = _run(territory.maintenance, pin)
     return Entry("maintenance", "maintenance", run, waits_for_services=leaving, named=section is not None)

@@ -12,7 +12,18 @@ import boto3
 import botocore.session
 from botocore.config import Config
 from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoCredentialsError, NoRegionError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    HTTPClientError,
+    InvalidEndpointConfigurationError,
+    NoCredentialsError,
+    NoRegionError,
+    ProfileNotFound,
+    ReadTimeoutError,
+)
 from botocore.parsers import ResponseParserError
 
 from reconcilers.contract import Stalled
@@ -42,6 +53,17 @@ _UNSUPPORTED = frozenset({"404", "501", "InvalidAction", "NotImplemented", "Unkn
 # A ClientException by its code, a passing state by its words: ECS has no code for it, and botocore never retries it.
 _PASSING = ("Too many concurrent attempts",)
 
+_SILENT = (ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError)
+# What to do about an error that botocore only names.
+_MENDS: tuple[tuple[type[Exception], str], ...] = (
+    (
+        NoCredentialsError,
+        "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the machine or the pod a role",
+    ),
+    (ProfileNotFound, "correct AWS_PROFILE, or add the profile to ~/.aws/config"),
+    (InvalidEndpointConfigurationError, "write AWS_ENDPOINT_URL as http://host:port, or unset it"),
+)
+
 Observer = Callable[[str, str, str, float], None]  # service, operation, error code or "", seconds
 
 
@@ -57,6 +79,7 @@ class Connection:
     """One account and region: a session, and per service one client that reads and one that writes.
 
     Reading retries with jitter. Writing makes one attempt: after a time-out the caller has to look again first.
+    A service that did not answer a read is not asked again in the same pass, and neither are credentials.
     `guard` runs right before every write is sent and may raise `Superseded`. `on_call` hears of every call that ended.
     """
 
@@ -69,8 +92,13 @@ class Connection:
         self._lock = threading.RLock()  # creating clients is not documented as thread-safe; using them is
         self._clients: dict[tuple[str, str, bool], Any] = {}
         self._session: boto3.Session | None = None
+        self._silent: dict[str, Exception] = {}  # what went unanswered in this pass, by service
         self._clock: tuple[datetime, float] | None = None
         self._account: tuple[str, float] | None = None
+
+    def new_pass(self) -> None:
+        """Ask again what did not answer in the last pass."""
+        self._silent = {}
 
     @overload
     def reading(self, service: Literal["ecs"]) -> "ECSClient": ...
@@ -85,7 +113,7 @@ class Connection:
     @overload
     def reading(self, service: Literal["ecr"], region: str) -> "ECRClient": ...
     def reading(self, service: str, region: str | None = None) -> Any:
-        """The client for reads: three attempts with jitter."""
+        """The client for reads: three attempts with jitter. BotoCoreError: credentials or settings do not allow one."""
         return self._client(service, region or self.place.region, writes=False)
 
     @overload
@@ -126,18 +154,41 @@ class Connection:
             return self._clients[key]
 
     def _create(self, service: str, region: str, *, writes: bool) -> Any:
-        self._session = self._session or _session(self.place, _config(self._timeout, attempts=3))
+        session = self._session = self._session or self._open()
         config = _config(self._timeout, attempts=1 if writes else 3)
-        client = self._session.client(cast(Any, service), region_name=region, config=config)
+        try:
+            client = session.client(cast(Any, service), region_name=region, config=config)
+        except ValueError as error:  # botocore's only word for an AWS_ENDPOINT_URL that is no URL
+            raise InvalidEndpointConfigurationError(msg=f"{error}") from error
         events = client.meta.events
         events.register("before-call", self._started)
         events.register("after-call", self._ended)
         events.register("after-call-error", self._broke)
+        if not writes:
+            events.register_first("before-call", self._about_to_read)
+            events.register("after-call-error", self._unanswered)
         if writes:
             events.register_first("before-call", self._about_to_write)
             events.register_last("after-call", self._wrote)
             events.register_last("after-call-error", self._wrote)
         return client
+
+    def _open(self) -> boto3.Session:
+        if error := self._silent.get("credentials"):
+            raise error
+        try:
+            return _session(self.place, _config(self._timeout, attempts=3))
+        except BotoCoreError as error:
+            self._silent["credentials"] = error
+            raise
+
+    def _about_to_read(self, event_name: str, **_: object) -> None:
+        if error := self._silent.get(event_name.split(".")[1]):
+            raise error
+
+    def _unanswered(self, exception: Exception, event_name: str, **_: object) -> None:
+        if isinstance(exception, _SILENT):
+            self._silent[event_name.split(".")[1]] = exception
 
     def _about_to_write(self, **_: object) -> None:
         self.guard()
@@ -181,11 +232,11 @@ def _session(place: Place, config: Config) -> boto3.Session:
     core = botocore.session.get_session()
     core.set_default_client_config(config)  # for the clients that fetch credentials
     source = boto3.Session(botocore_session=core, region_name=place.region)
+    credentials = source.get_credentials()
+    if credentials is None:  # a client made now would stay without them for good
+        raise NoCredentialsError
     if place.role_arn is None:
         return source
-    credentials = source.get_credentials()
-    if credentials is None:
-        raise NoCredentialsError
     fetcher = AssumeRoleCredentialFetcher(
         source._session.create_client,
         credentials,
@@ -244,7 +295,8 @@ def is_terminal(error: Exception) -> bool:
 def sentence(error: Exception) -> str:
     """The error as one line for a person, with the permission to add where one is missing."""
     if not isinstance(error, ClientError):
-        return f"{error}" if isinstance(error, Stalled) else " ".join(f"{error}".split())[:500] or type(error).__name__
+        said = f"{error}" if isinstance(error, Stalled) else " ".join(f"{error}".split())[:500] or type(error).__name__
+        return "; ".join((said, *(mend for kind, mend in _MENDS if isinstance(error, kind))))
     message = " ".join(str(error.response.get("Error", {}).get("Message", "")).split())[:400]
     if is_denied(error):
         return f"not allowed to call {error.operation_name}: {message}; grant it to the role that trueup runs as"

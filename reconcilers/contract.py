@@ -118,6 +118,10 @@ class Absent(Exception):
     """AWS says that something does not exist. One answer is not a fact: it stalls once a second look agrees."""
 
 
+class Unseen(Exception):
+    """AWS took a request, and a read does not show its effect yet: look before asking again."""
+
+
 class Superseded(Exception):
     """A newer commit, or the end of the process, stops this pass before its next write."""
 

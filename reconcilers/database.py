@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import ClassVar, Final
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from desired_state.model import Database, Endpoint
-from reconcilers.aws import Connection, code
-from reconcilers.contract import Advice, Change, Drift, Observation, Reconciler, Stalled
+from reconcilers.aws import Connection, code, sentence
+from reconcilers.contract import Absent, Advice, Change, Drift, Observation, Reconciler, Stalled, Unseen
 from reconcilers.secret_text import Address, addresses, readdressed
 from reconcilers.secrets import Moved, Secrets, SecretState
 
@@ -89,11 +89,14 @@ class DatabaseReconciler(Reconciler[DatabasePin, LiveDatabase]):
         if endpoint is None or all(address.is_at(endpoint) for address in live.addresses):
             return
         shown = " and ".join(dict.fromkeys(map(str, live.addresses)))
-        drift = Drift("endpoint", live=shown, desired=str(endpoint))
+        drift = Drift("endpoint", live=shown, desired=_resulting(endpoint, live.addresses))
         yield Publish(drifts=(drift,), version=live.version, endpoint=endpoint)
 
     def apply(self, desired: DatabasePin, change: Change) -> None:
-        """Write the new version, and read it back. Moved: someone else wrote meanwhile; the next pass looks again."""
+        """Write the new version, and read it back. Moved: someone else wrote meanwhile; the next pass looks again.
+
+        Unseen: it was written, and does not show yet.
+        """
         if not isinstance(change, Publish):
             raise TypeError(f"a database knows no {change.verb}")
         name = desired.database.secret
@@ -110,9 +113,13 @@ class DatabaseReconciler(Reconciler[DatabasePin, LiveDatabase]):
         token = _token(before, endpoint)
         if not self._put(name, before.arn, text, token):
             self._move(before.arn, to=token, away_from=before.current)
-        after = self._fresh(name)
-        if after.current != token or self._secrets.text(after) != text:
-            raise Moved(f"secret {name} does not show its new version {token} yet: it is read again before a write")
+        try:
+            after = self._fresh(name)
+            shown = after.current == token and self._secrets.text(after) == text
+        except (Absent, Moved, BotoCoreError, ClientError) as error:
+            raise Unseen(f"secret {name} was written, and could not be read back: {sentence(error)}") from error
+        if not shown:
+            raise Unseen(f"secret {name} does not show its new version {token} yet: it is read again before a write")
         if after.previous not in ("", before.current):
             self._move(before.arn, to=after.previous, away_from=token)
             raise Moved(f"someone else wrote secret {name} at the same moment: their version was put back")
@@ -157,6 +164,12 @@ class DatabaseReconciler(Reconciler[DatabasePin, LiveDatabase]):
         if isinstance(found, str):
             raise Stalled(found)
         return found
+
+
+def _resulting(endpoint: Endpoint, found: tuple[Address, ...]) -> str:
+    """The pinned endpoint, with the port that stays where the file names none: the reader sees where it leads."""
+    kept = dict.fromkeys(str(endpoint.port or address.port or "") for address in found)
+    return " and ".join(f"{endpoint.host}:{port}" if port else endpoint.host for port in kept)
 
 
 def _parsed(name: str, text: str) -> tuple[Address, ...] | str:

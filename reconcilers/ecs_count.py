@@ -19,10 +19,11 @@ class RememberTag(Change):
 
     key: str
     value: str
+    before: str = ""  # what the tag says now
 
     @property
     def asks(self) -> tuple[str, ...]:
-        return (*super().asks, self.key)
+        return (*super().asks, self.key, self.before)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +98,12 @@ class Count:
             f"{self.band.maximum}); pin a count inside it, change the scalable target, or leave it to autoscaling"
         )
 
+    @property
+    def needs_a_band(self) -> bool:
+        """Whether a scalable target that is there, but was not told, would have stopped what is asked for now."""
+        resumes = self.pinned != 0 and self.replaced is not None and bool(self.replaced.resume)
+        return resumes or (bool(self.pinned) and self.wanted() is not None)
+
     def drift(self) -> tuple[Drift, ...]:
         """The count as a field that differs."""
         wanted = self.wanted()
@@ -107,8 +114,10 @@ class Count:
         if self.pinned != 0:
             return
         active = self.band.active if self.band else frozenset()
-        if (self.live or active) and self.replaced is None:
-            yield RememberTag(key=TAG + SHUTDOWN, value=str(Shutdown(self.live, active)))
+        before = self.replaced or Shutdown(self.live, frozenset())
+        after = Shutdown(before.count, before.resume | active)
+        if (self.live or active) and after != self.replaced:
+            yield RememberTag(key=TAG + SHUTDOWN, value=str(after), before=str(self.replaced or ""))
         if active:
             yield SuspendScaling(drifts=(Drift("autoscaling", "active", "suspended"),))
 

@@ -1,8 +1,10 @@
 """What ECS is asked: services ten at a time and once a pass, revisions once for ever."""
 
 import json
+import time
 from collections.abc import Callable, Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from botocore.exceptions import ClientError
@@ -24,7 +26,12 @@ from reconcilers.ecs_records import (
 
 if TYPE_CHECKING:
     from mypy_boto3_application_autoscaling.type_defs import ScalableTargetTypeDef
-    from mypy_boto3_ecs.type_defs import DescribeServicesResponseTypeDef, ServiceTypeDef
+    from mypy_boto3_ecs import ECSClient
+    from mypy_boto3_ecs.type_defs import (
+        DescribeServicesResponseTypeDef,
+        ServiceDeploymentBriefTypeDef,
+        ServiceTypeDef,
+    )
 
 Key = tuple[str, str]  # cluster, service
 Found = TypeVar("Found")
@@ -33,26 +40,38 @@ _SERVICES_A_CALL = 10
 _TARGETS_A_CALL = 50
 _REVISIONS = 100  # how many of a family's newest ACTIVE revisions are looked through for an equal one
 _REVISIONS_KEPT = 8192  # some 4 KB each; two for each of the services with an overlay are in use all the time
-_HISTORY = timedelta(days=80)  # ListServiceDeployments refuses a window of more than three months
+_LOOK_AGAIN = 5.0  # seconds between two looks that together make a fact
+HISTORY = timedelta(days=80)  # ListServiceDeployments refuses a window of more than three months
 
 
 class EcsReads:
     """Batched reads of one connection. A pass starts with `new_pass`; revisions are kept for ever."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._connection = connection
-        self._ecs = connection.reading("ecs")
-        self._ecs.meta.events.register("before-parse.ecs.DescribeServices", _without_events)
-        self._ecs.meta.events.register("before-parse.ecs.DescribeTaskDefinition", self._inspect)
-        operation = self._ecs.meta.service_model.operation_model
-        self._registerable = cast(StructureShape, operation("RegisterTaskDefinition").input_shape).members.keys() - {
-            "tags"
-        }
-        self._described = cast(StructureShape, operation("DescribeTaskDefinition").output_shape)
+        self._monotonic = monotonic
+        self._without_band: dict[Key, float] = {}  # since when no scalable target has been told; it only brakes
         self._unmodelled = ""
         self._revisions: dict[str, Revision] = {}
         self._history_is_unsupported = False
         self.new_pass((), ())
+
+    @cached_property
+    def _ecs(self) -> "ECSClient":
+        ecs = self._connection.reading("ecs")
+        ecs.meta.events.register("before-parse.ecs.DescribeServices", _without_events)
+        ecs.meta.events.register("before-parse.ecs.DescribeTaskDefinition", self._inspect)
+        return ecs
+
+    @cached_property
+    def _registerable(self) -> set[str]:
+        shape = self._ecs.meta.service_model.operation_model("RegisterTaskDefinition").input_shape
+        return cast(StructureShape, shape).members.keys() - {"tags"}
+
+    @cached_property
+    def _described(self) -> StructureShape:
+        shape = self._ecs.meta.service_model.operation_model("DescribeTaskDefinition").output_shape
+        return cast(StructureShape, shape)
 
     def new_pass(self, services: Iterable[Key], counts: Iterable[Key]) -> None:
         """Forget what the last pass read. `services` will be asked for, and of them `counts` pin a count."""
@@ -75,6 +94,14 @@ class EcsReads:
             self._read_bands(batch)
         return _kept(self._bands[key])
 
+    def confirm_no_band(self, key: Key) -> None:
+        """Absent: that there is no autoscaling has not been told twice, at least five seconds apart.
+
+        Once it has, it counts until a target is told: only the first count of a process waits for it.
+        """
+        if self._monotonic() - self._without_band.get(key, self._monotonic()) < _LOOK_AGAIN:
+            raise Absent(f"application autoscaling told no scalable target for service {key[1]}")
+
     def revision(self, arn: str, *, fresh: bool = False) -> Revision:
         """DescribeTaskDefinition with tags. Content never changes and is kept; `fresh` reads status and tags anew,
         unless the revision is INACTIVE, which it stays."""
@@ -94,15 +121,17 @@ class EcsReads:
 
     def last_deployment(self, cluster: str, service_arn: str) -> ServiceDeployment | None:
         """The newest entry of the deployment history. None: there is none, or the endpoint keeps none."""
-        if self._history_is_unsupported:
+        newest = next(iter(self._history(cluster, service_arn, self._connection.now() - HISTORY)), None)
+        if newest is None or "targetServiceRevisionArn" not in newest:
             return None
-        try:
-            return self._last_deployment(cluster, service_arn)
-        except ClientError as error:
-            if not self._is_missing_api(error):
-                raise
-            self._history_is_unsupported = True
-            return None
+        told = self._ecs.describe_service_revisions(serviceRevisionArns=[newest["targetServiceRevisionArn"]])
+        target = "".join(each.get("taskDefinition", "") for each in told.get("serviceRevisions", []))
+        return ServiceDeployment(target, newest.get("status", ""), newest["createdAt"]) if target else None
+
+    def statuses_since(self, cluster: str, service_arn: str, at: datetime) -> tuple[str, ...]:
+        """How the deployments that were begun at `at` or later stand, newest first. The history has 80 days."""
+        after = max(at, self._connection.now() - HISTORY)
+        return tuple(each["status"] for each in self._history(cluster, service_arn, after) if "status" in each)
 
     def has_image(self, account: str, region: str, repository: str, tag: str) -> bool:
         """DescribeImages: whether ECR has this tag, or this `sha256:…` digest."""
@@ -161,9 +190,19 @@ class EcsReads:
             )
             found = {target["ResourceId"]: _band(target) for page in asked for target in page["ScalableTargets"]}
         except Exception as error:  # noqa: BLE001 — kept, and raised again to every service of this batch
-            self._bands |= dict.fromkeys(batch, None if self._is_missing_api(error) else error)
+            missing = self._is_missing_api(error)
+            self._bands |= dict.fromkeys(batch, None if missing else error)
+            self._without_band |= dict.fromkeys(batch, float("-inf")) if missing else {}
         else:
-            self._bands |= {key: found.get(resource) for resource, key in resources.items()}
+            for resource, key in resources.items():
+                self._see_band(key, found.get(resource))
+
+    def _see_band(self, key: Key, band: Band | None) -> None:
+        self._bands[key] = band
+        if band is None:
+            self._without_band.setdefault(key, self._monotonic())
+        else:
+            self._without_band.pop(key, None)
 
     def _is_missing_api(self, error: Exception) -> bool:
         return is_unsupported(error) and not self._connection.is_real_aws
@@ -187,17 +226,21 @@ class EcsReads:
             unmodelled=self._unmodelled,
         )
 
-    def _last_deployment(self, cluster: str, service_arn: str) -> ServiceDeployment | None:
-        told = self._ecs.list_service_deployments(
-            cluster=cluster, service=service_arn, createdAt={"after": self._connection.now() - _HISTORY}
-        )
+    def _history(self, cluster: str, service_arn: str, after: datetime) -> "list[ServiceDeploymentBriefTypeDef]":
+        """ListServiceDeployments, newest first. Empty where the endpoint keeps no history."""
+        if self._history_is_unsupported:
+            return []
+        try:
+            told = self._ecs.list_service_deployments(
+                cluster=cluster, service=service_arn, createdAt={"after": after}, maxResults=100
+            )
+        except ClientError as error:
+            if not self._is_missing_api(error):
+                raise
+            self._history_is_unsupported = True
+            return []
         dated = [each for each in told.get("serviceDeployments", []) if "createdAt" in each]
-        newest = max(dated, key=lambda each: each["createdAt"], default=None)
-        if newest is None or "targetServiceRevisionArn" not in newest:
-            return None
-        revisions = self._ecs.describe_service_revisions(serviceRevisionArns=[newest["targetServiceRevisionArn"]])
-        target = "".join(each.get("taskDefinition", "") for each in revisions.get("serviceRevisions", []))
-        return ServiceDeployment(target, newest.get("status", ""), newest["createdAt"]) if target else None
+        return sorted(dated, key=lambda each: each["createdAt"], reverse=True)
 
     def _inspect(self, response_dict: dict[str, Any], **_: object) -> None:
         """Botocore drops members that it does not model: see them before it does."""

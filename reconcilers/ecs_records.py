@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 TAG = "trueup:"  # every tag that trueup reads or writes begins so
 
 
+UNDER_WAY = frozenset({"PENDING", "IN_PROGRESS"})  # of a service deployment that may yet be SUCCESSFUL
+
+
 class Incomplete(Exception):
     """AWS left out something that must not be guessed: the next pass looks again."""
 
@@ -26,6 +29,7 @@ class Deployment:
     desired: int
     running: int
     failed: int
+    updated: datetime | None = None  # another count updates it too, and starts no deployment
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,7 @@ def _deployment(told: "DeploymentTypeDef", service_arn: str) -> Deployment:
         desired=told.get("desiredCount", 0),
         running=told.get("runningCount", 0),
         failed=told.get("failedTasks", 0),
+        updated=told.get("updatedAt"),
     )
 
 

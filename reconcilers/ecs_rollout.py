@@ -25,18 +25,38 @@ def settling(record: ServiceRecord, *, count_is_pinned: bool) -> str:
     return ""
 
 
-def overdue(record: ServiceRecord, deadline: timedelta, now: datetime) -> str:
-    """Why the rollout has taken too long."""
+def since(record: ServiceRecord) -> datetime | None:
+    """Since when what is settling has been so; None where DescribeServices does not say."""
     primary = record.primary
-    if primary is None or primary.created is None or primary.rollout != "IN_PROGRESS":
+    if primary is None or primary.task_definition != record.task_definition:
+        return None
+    return primary.created if primary.rollout == "IN_PROGRESS" else primary.updated or primary.created
+
+
+def overdue(why: str, began: datetime, deadline: timedelta, now: datetime) -> str:
+    """Why converging has taken too long. `why` and `began`: what is settling, and since when."""
+    if now - began <= deadline:
         return ""
-    superseded = primary.task_definition != record.task_definition
-    if superseded or now - primary.created <= deadline:
-        return ""
-    minutes = round((now - primary.created).total_seconds() / 60)
+    minutes = round((now - began).total_seconds() / 60)
     return (
-        f"the rollout of {short(primary.task_definition)} has taken {minutes} minutes, longer than its "
-        f"progress_deadline; look at the service's events, or pin another revision"
+        f"{why}, for {minutes} minutes: longer than its progress_deadline; look at the service's events, "
+        "or pin another revision"
+    )
+
+
+def failed(record: ServiceRecord) -> str:
+    """What ECS gave up and did not undo, whatever the file pins. Without tasks there is nothing to roll out."""
+    primary = record.primary
+    if primary is None or primary.rollout != "FAILED" or not record.desired:
+        return ""
+    return gave_up(primary.task_definition, primary.created)
+
+
+def gave_up(revision: str, at: datetime | None) -> str:
+    """What to do about a rollout that ECS itself ended: its circuit breaker is never fought."""
+    began = f" started at {at:%Y-%m-%d %H:%M:%SZ}" if at else ""
+    return (
+        f"ECS gave up the rollout of {short(revision)}{began}; pin another revision, or set restarted_at to try again"
     )
 
 

@@ -3,18 +3,19 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from desired_state.model import Service
 from reconcilers.aws import Connection
-from reconcilers.contract import Absent, Change, Drift, Observation, Reconciler, Stalled
+from reconcilers.contract import Absent, Advice, Change, Drift, Observation, Reconciler, Stalled
 from reconcilers.ecs_count import SHUTDOWN, Count, ForgetTag, RememberTag, ResumeScaling, Shutdown, SuspendScaling
 from reconcilers.ecs_reads import EcsReads
-from reconcilers.ecs_records import TAG, Incomplete, ServiceRecord, family_of, short
-from reconcilers.ecs_rollout import held, overdue, settling, undrivable
+from reconcilers.ecs_records import TAG, UNDER_WAY, Incomplete, ServiceRecord, family_of, short
+from reconcilers.ecs_restart import Needed, Restarts
+from reconcilers.ecs_rollout import failed, gave_up, held, overdue, settling, since, undrivable
 from reconcilers.ecs_target import BASE, FAMILY, OVERLAY, Target, Targets
 from reconcilers.secrets import Secrets
 from reconcilers.task_definition import mark
@@ -22,9 +23,6 @@ from reconcilers.task_definition import mark
 if TYPE_CHECKING:
     from mypy_boto3_ecs.type_defs import TagTypeDef
 
-# AWS services do not share a clock: only after this margin is a deployment surely younger than what it answers.
-_MARGIN = timedelta(seconds=2)
-_UNDER_WAY = frozenset({"PENDING", "IN_PROGRESS"})
 _SCALING = {
     "in": "DynamicScalingInSuspended",
     "out": "DynamicScalingOutSuspended",
@@ -118,27 +116,34 @@ class EcsServiceReconciler(Reconciler[ServicePin, LiveService]):
     def __init__(self, connection: Connection, reads: EcsReads, secrets: Secrets) -> None:
         self._connection = connection
         self._reads = reads
-        self._secrets = secrets
+        self._restarts = Restarts(reads, secrets)
         self._targets = Targets(reads)
 
     def observe(self, desired: ServicePin) -> LiveService:
         record = self._reads.service(desired.key)
         if record.status not in ("ACTIVE", ""):
             raise Absent(f"ECS service {record.name} is {record.status}; create it again, or take it out of the file")
-        count = self._count(desired, record)
-        now = self._connection.now()
+        count, now = self._count(desired, record), self._connection.now()
         target, blocked = self._wanted(desired, record, count, now)
-        restart, soon = self._restart(desired, record, count, now)
+        advice = target.advice if target else ()
+        restart = Needed()
+        if blocked and count.drift() and not count.blocked():
+            # A count does not wait for a revision that cannot run: the pass after it is stalled.
+            target, blocked, advice = None, "", (Advice("revision_blocked", blocked),)
+        elif (record.desired or count.wanted()) and not (target and target.drifts):  # a deployment restarts anyway
+            restart = self._restarts.of(desired.service, desired.secrets, record, now)
+        why = settling(record, count_is_pinned=count.pinned is not None)
+        late = "" if restart.soon else failed(record) or restart.given_up or self._overdue(desired, record, why, now)
         return LiveService(
             record=record,
             target=target,
             count=count,
-            restart=restart,
-            settling=soon or settling(record, count_is_pinned=count.pinned is not None),
-            overdue=overdue(record, desired.service.progress_deadline, now),
+            restart=restart.due,
+            settling=restart.soon or why,
+            overdue=late,
             blocked=blocked or count.blocked(),
             held=held(record, now),
-            advice=target.advice if target else (),
+            advice=advice,
         )
 
     @staticmethod
@@ -205,10 +210,13 @@ class EcsServiceReconciler(Reconciler[ServicePin, LiveService]):
         )
 
     def _count(self, desired: ServicePin, record: ServiceRecord) -> Count:
-        pinned = desired.service.desired_count
+        pinned = None if record.scheduling == "DAEMON" else desired.service.desired_count
         replaced = Shutdown.read(record.tags[SHUTDOWN]) if SHUTDOWN in record.tags else None
         band = self._reads.band(desired.key) if pinned is not None or replaced else None
-        return Count(record.desired, pinned, band, replaced)
+        count = Count(record.desired, pinned, band, replaced)
+        if band is None and count.needs_a_band:
+            self._reads.confirm_no_band(desired.key)
+        return count
 
     def _wanted(
         self, desired: ServicePin, record: ServiceRecord, count: Count, now: datetime
@@ -239,43 +247,26 @@ class EcsServiceReconciler(Reconciler[ServicePin, LiveService]):
             return None, str(error)
         return target, self._given_up(desired, record, target, now) if target and target.arn else ""
 
+    def _overdue(self, desired: ServicePin, record: ServiceRecord, why: str, now: datetime) -> str:
+        if not why:
+            return ""
+        began = since(record)
+        if began is None:
+            last = self._reads.last_deployment(desired.service.cluster, record.arn)
+            began = last.created if last else None
+        return overdue(why, began, desired.service.progress_deadline, now) if began else ""
+
     def _given_up(self, desired: ServicePin, record: ServiceRecord, target: Target, now: datetime) -> str:
         """Whether ECS has given this very revision up: the circuit breaker is never fought."""
         tried = [d.created for d in record.deployments if d.task_definition == target.arn and d.rollout == "FAILED"]
         if target.drifts and not tried:
             last = self._reads.last_deployment(desired.service.cluster, record.arn)
-            if last and last.task_definition == target.arn and last.status not in _UNDER_WAY | {"SUCCESSFUL"}:
+            if last and last.task_definition == target.arn and last.status not in UNDER_WAY | {"SUCCESSFUL"}:
                 tried = [last.created]
         again = desired.service.restarted_at
         if not tried or (again and again <= now and all(at and at < again for at in tried)):
             return ""
-        since = "".join(f" started at {at:%Y-%m-%d %H:%M:%SZ}" for at in tried[:1] if at)
-        return (
-            f"ECS gave up the rollout of {short(target.arn)}{since}; "
-            "pin another revision, or set restarted_at to try again"
-        )
-
-    def _restart(self, desired: ServicePin, record: ServiceRecord, count: Count, now: datetime) -> tuple[str, str]:
-        """Why all tasks must be replaced now, and what makes that due in a moment."""
-        asked = [(desired.service.restarted_at, "restarted_at")] if desired.service.restarted_at else []
-        asked += [(changed, f"secret {name} changed") for name, changed in self._changed(desired)]
-        asked = [(at, why) for at, why in asked if at <= now + _MARGIN]  # a later instant is not due yet
-        if record.primary is None or not asked or not (record.desired or count.wanted()):
-            return "", ""
-        if (created := record.primary.created) is None:
-            return "", "ECS does not say when the tasks were started"
-        late = [(at, why) for at, why in asked if created < at]
-        due = [f"after {at:%Y-%m-%dT%H:%M:%SZ} ({why})" for at, why in late if at + _MARGIN <= now]
-        return (due[0], "") if due else ("", f"restart due in a moment: {late[0][1]}" if late else "")
-
-    def _changed(self, desired: ServicePin) -> Iterator[tuple[str, datetime]]:
-        for secret in desired.secrets:
-            try:
-                state = self._secrets.state(secret)
-            except Exception:  # noqa: BLE001, S112 — the database of this secret says what is wrong; the pins go on
-                continue
-            if not state.deleted:  # no task can start with a secret that is to be deleted
-                yield secret, state.changed
+        return gave_up(target.arn, tried[0])
 
 
 def _own_family_needed(live: LiveService) -> bool:

@@ -1,9 +1,10 @@
-"""What a listener shows, as values: its rules, its default action, and the maintenance page among them. Pure."""
+"""What a listener shows, as values: its rules, its default action, and the maintenance page among them. No AWS."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Final
+from math import inf
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from desired_state.model import Maintenance
 
@@ -18,7 +19,9 @@ TARGET_GROUP: Final = "trueup:target-group"  # what the default action returns t
 RESPONSE: Final = "trueup:response"  # the digests of the pages that are ours
 
 EVERYTHING: Final = "/*"
+LOOK_AGAIN: Final = 5.0  # seconds between two looks that together make a fact
 _SHOWN: Final = 60
+Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,12 @@ class Listener:
         return replace(self, rules=tuple(rule for rule in self.rules if rule.is_fixed))
 
     @property
+    def pages(self) -> dict[str, Page]:
+        """What is answered to every path: by the ARN of the rule, or of the listener for its default action."""
+        pages = {rule.arn: rule.page for rule in self.rules if rule.page}
+        return pages | ({self.arn: self.page} if self.page else {})
+
+    @property
     def may_be_maintenance(self) -> bool:
         """Whether anything here answers a fixed response."""
         return self.page is not None or any(rule.is_fixed for rule in self.rules)
@@ -107,6 +116,39 @@ class Shown:
     rule: str = ""  # its ARN; "" for the default action
     priority: int = 0  # of the rule
     target_group: str = ""  # the ARN that the default action returns to
+    former: bool = False  # its tag carries a name that the environment had before
+
+
+class Twice(Generic[Key]):
+    """What was missing in two looks that lie apart, and is a fact therefore. Times are seconds of a monotonic clock."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._now = monotonic
+        self._since: dict[Key, float] = {}
+        self._facts: set[Key] = set()
+
+    def __contains__(self, key: Key) -> bool:
+        """Whether it is a fact that this is missing."""
+        return key in self._facts
+
+    def due(self, key: Key) -> bool:
+        """Whether one more look could make a fact of it."""
+        return key not in self._facts and self._now() - self._since.get(key, -inf) >= LOOK_AGAIN
+
+    def missing(self, key: Key) -> bool:
+        """One more look without it. Returns whether that is a fact now."""
+        if self._now() - self._since.setdefault(key, self._now()) >= LOOK_AGAIN:
+            self._facts.add(key)
+        return key in self._facts
+
+    def removed(self, key: Key) -> None:
+        """AWS has said that it took it away: one look without it confirms that."""
+        self._since[key] = -inf
+
+    def keep(self, keys: Collection[Key]) -> None:
+        """Forget everything about the others."""
+        self._since = {key: since for key, since in self._since.items() if key in keys}
+        self._facts.intersection_update(keys)
 
 
 def page_in(actions: "Sequence[ActionOutputTypeDef]") -> Page | None:

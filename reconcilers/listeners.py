@@ -1,6 +1,7 @@
-"""What Elastic Load Balancing is asked: the rules of a listener, once a pass; names and tags, once for ever."""
+"""What Elastic Load Balancing is asked: the rules of a listener, once a pass; names and tags, once they are facts."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,11 +12,14 @@ from reconcilers.aws import Connection, code, sentence
 from reconcilers.contract import Absent, Stalled
 from reconcilers.listener_records import (
     ENVIRONMENT,
+    LOOK_AGAIN,
     MAINTENANCE,
     RESPONSE,
     TARGET_GROUP,
     Listener,
+    Page,
     Shown,
+    Twice,
     page_in,
     plain_forward,
     rule_record,
@@ -30,14 +34,25 @@ Tags = dict[str, str]
 
 
 class Listeners:
-    """Reads of one connection, and what it remembers of names and tags. For one thread at a time."""
+    """Reads of one connection, and what it remembers of names and tags. For one thread at a time.
 
-    def __init__(self, connection: Connection) -> None:
+    `monotonic`: seconds, for looks that lie apart.
+    """
+
+    def __init__(self, connection: Connection, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._connection = connection
-        self._elb = connection.reading("elbv2")
+        self._now = monotonic
         self._arns: dict[tuple[str, int], str] = {}
         self._target_groups: dict[str, str] = {}
         self._tags: dict[str, dict[str, Tags]] = {}  # by listener, then by rule, or by the listener itself
+        self._nobodys: dict[
+            str, Twice[tuple[str, Page]]
+        ] = {}  # by listener: pages whose tags do not say whose they are
+        self._scanned: tuple[float, tuple[Listener, ...]] | None = None  # when, and what was found
+
+    @property
+    def _elb(self) -> "ElasticLoadBalancingv2Client":
+        return self._connection.reading("elbv2")
 
     def arn(self, section: Maintenance) -> str:
         """The ARN of the listener that a section names. Absent: no such load balancer. Stalled: no such port."""
@@ -56,13 +71,15 @@ class Listeners:
         default = next((rule for rule in told if rule.get("IsDefault")), None)
         if default is None:  # every listener has a default rule: this answer says nothing
             raise Absent(f"AWS names no rules for the listener {arn}")
-        return Listener(
+        listener = Listener(
             arn=arn,
             rules=tuple(rule_record(rule) for rule in told if rule is not default),
             page=page_in(default.get("Actions", [])),
             forwards_to=plain_forward(default.get("Actions", [])),
             default=_described(default),
         )
+        self._forget_but(listener)
+        return listener
 
     def target_group(self, name: str, listener: Listener) -> str:
         """DescribeTargetGroups: the ARN of a target group. Absent: there is none of that name.
@@ -79,18 +96,26 @@ class Listeners:
         self._target_groups[name] = told[0]["TargetGroupArn"]
         return self._target_groups[name]
 
-    def ours(self, environment: str, listener: Listener, *, fresh: bool = False) -> tuple[Shown, ...]:
-        """What of this listener is maintenance that trueup made for this environment. DescribeTags, for what is new.
+    def ours(self, environment: str, listener: Listener, former: Collection[str] = ()) -> tuple[Shown, ...]:
+        """What of this listener is maintenance that trueup made for this environment, also under a former name.
 
-        `fresh` reads the tags of the listener itself again.
+        DescribeTags for what is new, and a second time for a page whose tags do not say whose it is.
         """
-        known = self._tags.get(listener.arn, {})
-        if fresh:
-            known = {arn: tags for arn, tags in known.items() if arn != listener.arn}
+        known = self._tags.setdefault(listener.arn, {})
+        nobodys = self._nobodys.setdefault(listener.arn, Twice(self._now))
+        again = {page[0] for page in _unclaimed(listener, known) if nobodys.due(page)}
         wanted = (listener.arn, *(rule.arn for rule in listener.rules))
-        new = self._described_tags(arn for arn in wanted if arn not in known)
-        tags = self._tags[listener.arn] = {arn: known[arn] if arn in known else new[arn] for arn in wanted}
-        return tuple(_ours(environment, listener, tags))
+        read = self._described_tags(arn for arn in wanted if arn not in known or arn in again)
+        known.update(read)
+        for page in _unclaimed(listener, known):
+            if page[0] in read:
+                nobodys.missing(page)
+        return tuple(_ours(environment, former, listener, known))
+
+    def unsure(self, listener: Listener) -> bool:
+        """Whether this listener shows a page of which one answer alone says that trueup did not make it."""
+        nobodys = self._nobodys.setdefault(listener.arn, Twice(self._now))
+        return any(page not in nobodys for page in _unclaimed(listener, self._tags.get(listener.arn, {})))
 
     def learn(self, listener: str, arn: str, tags: Tags) -> None:
         """Remember the tags that were just written on a rule or a listener."""
@@ -114,19 +139,19 @@ class Listeners:
                 self._target_groups.clear()
                 raise Absent(f"part of listener {arn} went away meanwhile: {sentence(error)}") from error
             raise
+        finally:
+            self._scanned = None  # whatever was written, or perhaps written, is not in it
 
-    def scan(self, environment: str, but: str) -> set[str]:
-        """The ARNs of all listeners, but one, that carry maintenance of this environment.
+    def scan(self) -> tuple[Listener, ...]:
+        """All listeners that answer something fixed, each with those rules only that do.
 
-        DescribeLoadBalancers, DescribeListeners, DescribeRules; DescribeTags only for what shows a fixed response.
+        DescribeLoadBalancers, DescribeListeners, DescribeRules: once for all environments of a pass.
         """
-        return {
-            listener.arn
-            for arn in self._all()
-            if arn != but
-            and (listener := self.read(arn).only_fixed()).may_be_maintenance
-            and self.ours(environment, listener)
-        }
+        if self._scanned is None or self._now() - self._scanned[0] >= LOOK_AGAIN:
+            read = (self.read(arn).only_fixed() for arn in self._all())
+            found = tuple(listener for listener in read if listener.may_be_maintenance)
+            self._scanned = (self._now(), found)
+        return self._scanned[1]
 
     def _all(self) -> Iterator[str]:
         for page in self._elb.get_paginator("describe_load_balancers").paginate():
@@ -155,6 +180,15 @@ class Listeners:
     def _forget(self, listener: str) -> None:
         self._arns = {key: arn for key, arn in self._arns.items() if arn != listener}
         self._tags.pop(listener, None)
+        self._nobodys.pop(listener, None)
+
+    def _forget_but(self, listener: Listener) -> None:
+        """Forget the rules and the pages that a listener no longer has."""
+        there = {listener.arn, *(rule.arn for rule in listener.rules)}
+        if known := self._tags.get(listener.arn):
+            self._tags[listener.arn] = {arn: tags for arn, tags in known.items() if arn in there}
+        if nobodys := self._nobodys.get(listener.arn):
+            nobodys.keep(listener.pages.items())
 
     def _described_tags(self, arns: Iterable[str]) -> dict[str, Tags]:
         left = list(arns)
@@ -169,14 +203,24 @@ class Listeners:
         return found
 
 
-def _ours(environment: str, listener: Listener, tags: dict[str, Tags]) -> Iterator[Shown]:
+def _ours(environment: str, former: Collection[str], listener: Listener, tags: dict[str, Tags]) -> Iterator[Shown]:
     for rule in listener.rules:
-        if tags[rule.arn].get(ENVIRONMENT) == environment and tags[rule.arn].get(MAINTENANCE) == "rule":
-            yield Shown(listener.arn, rule.page, rule=rule.arn, priority=rule.priority)
+        name = tags[rule.arn].get(ENVIRONMENT)
+        if name in (environment, *former) and tags[rule.arn].get(MAINTENANCE) == "rule":
+            yield Shown(listener.arn, rule.page, rule=rule.arn, priority=rule.priority, former=name != environment)
     own = tags[listener.arn]
-    if own.get(ENVIRONMENT) == environment and own.get(MAINTENANCE) == "default_action":
-        is_ours = listener.page is not None and listener.page.digest in own.get(RESPONSE, "").split()
-        yield Shown(listener.arn, listener.page if is_ours else None, target_group=own.get(TARGET_GROUP, ""))
+    name = own.get(ENVIRONMENT)
+    if name in (environment, *former) and own.get(MAINTENANCE) == "default_action":
+        page = listener.page if listener.page and listener.page.digest in own.get(RESPONSE, "").split() else None
+        yield Shown(listener.arn, page, target_group=own.get(TARGET_GROUP, ""), former=name != environment)
+
+
+def _unclaimed(listener: Listener, tags: dict[str, Tags]) -> Iterator[tuple[str, Page]]:
+    """The pages of which no tag says that trueup made them, whatever for."""
+    for arn, page in listener.pages.items():
+        own = tags.get(arn, {})
+        if own.get(MAINTENANCE) != "rule" and page.digest not in own.get(RESPONSE, "").split():
+            yield arn, page
 
 
 def _described(default: "RuleTypeDef") -> str:

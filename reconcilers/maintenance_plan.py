@@ -19,6 +19,12 @@ class MaintenancePin:
     environment: str
     commit: str
     section: Maintenance | None
+    former: tuple[str, ...] = ()  # names that this file's environment had before
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What decides which pages are asked for and which are left over: the same from commit to commit, mostly."""
+        return (self.environment, self.former, self.section)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +57,12 @@ class EnterMaintenance(Change):
     priority: int = 0  # of the rule
     target_group: str = ""  # what the default action returns to, its ARN; "": a rule is wanted
 
+    @property
+    def asks(self) -> tuple[str, ...]:
+        """With its place: what AWS refused at one priority says nothing about the next one that is free."""
+        place = self.target_group or f"priority {self.priority}"
+        return (*super().asks, self.listener, place, self.page.digest)
+
 
 @dataclass(frozen=True, kw_only=True)
 class LeaveMaintenance(Change):
@@ -63,6 +75,11 @@ class LeaveMaintenance(Change):
     )
 
     shown: Shown
+
+    @property
+    def asks(self) -> tuple[str, ...]:
+        """With the rule, or the listener for its default action."""
+        return (*super().asks, self.shown.rule or self.shown.listener)
 
 
 def to_enter(desired: MaintenancePin, live: LiveMaintenance) -> Iterator[EnterMaintenance]:
@@ -77,7 +94,7 @@ def to_enter(desired: MaintenancePin, live: LiveMaintenance) -> Iterator[EnterMa
         drifts.append(Drift("response", live=str(shown.page or "something else"), desired=str(page)))
     if shown and shown.priority != live.priority:
         drifts.append(Drift("priority", live=str(shown.priority), desired=str(live.priority or "none is free")))
-    if drifts:
+    if drifts or (shown and shown.former):  # the page of a former name is tagged anew
         yield EnterMaintenance(
             drifts=tuple(drifts),
             listener=live.listener,
@@ -101,9 +118,9 @@ def to_leave(desired: MaintenancePin, live: LiveMaintenance) -> Iterator[LeaveMa
 
 def by_rule(section: Maintenance, listener: Listener, ours: tuple[Shown, ...]) -> LiveMaintenance:
     """What is live at a listener whose maintenance is a rule of our own, numbered below every other rule."""
-    own = sorted((shown for shown in ours if shown.rule), key=lambda shown: shown.priority)
+    own = sorted((shown for shown in ours if shown.rule and not shown.former), key=lambda shown: shown.priority)
     taken = {rule.priority for rule in listener.rules}
-    first = min(taken - {shown.priority for shown in own}, default=_LOWEST + 1)
+    first = min(taken - {shown.priority for shown in ours if shown.rule}, default=_LOWEST + 1)
     if own and own[0].priority < first:
         priority = own[0].priority
     else:
@@ -135,7 +152,8 @@ def by_default(section: Maintenance, listener: Listener, ours: tuple[Shown, ...]
     tagged = next((shown for shown in ours if not shown.rule), None)
     shown: Shown | None = None
     if listener.page == Page.pinned(section) or (tagged and tagged.page):
-        shown = Shown(listener.arn, listener.page, target_group=target_group)
+        former = tagged is not None and tagged.former
+        shown = Shown(listener.arn, listener.page, target_group=target_group, former=former)
     obstacle = ""
     if not shown and listener.forwards_to != target_group:
         does = f"forwards to {listener.forwards_to}" if listener.forwards_to else f"is {listener.default}"

@@ -17,6 +17,7 @@ from reconcilers.contract import (
     Result,
     Stalled,
     Superseded,
+    Unseen,
 )
 
 
@@ -62,7 +63,8 @@ def _applied(reconciler: Reconciler[Desired, Live], desired: Desired, so_far: Ou
         except Superseded as error:
             return replace(so_far, reason=str(error), attempts=tuple(attempts))
         except Exception as error:  # noqa: BLE001 — as above
-            attempts.append(Attempt(change, Result.UNKNOWN if is_ambiguous(error) else Result.FAILED))
+            unknown = isinstance(error, Unseen) or is_ambiguous(error)
+            attempts.append(Attempt(change, Result.UNKNOWN if unknown else Result.FAILED))
             failed = _failed(error)
             return replace(
                 so_far, condition=failed.condition, reason=failed.reason, error=error, attempts=tuple(attempts)

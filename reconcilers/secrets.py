@@ -10,6 +10,7 @@ from reconcilers.aws import Connection, code
 from reconcilers.contract import Absent, Stalled
 
 if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_secretsmanager.type_defs import DescribeSecretResponseTypeDef
 
 _DATES_KEPT: Final = 4096  # versions; two for each secret of a large account
@@ -36,9 +37,13 @@ class Secrets:
     """The reads of one connection, shared by all that name a secret. For one thread at a time."""
 
     def __init__(self, connection: Connection) -> None:
-        self._client = connection.reading("secretsmanager")
+        self._connection = connection
         self._created: dict[tuple[str, str], datetime] = {}
         self.new_pass()
+
+    @property
+    def _client(self) -> "SecretsManagerClient":
+        return self._connection.reading("secretsmanager")
 
     def new_pass(self) -> None:
         """Forget what the last pass read. When a version was created stays known: it cannot change."""

@@ -7,8 +7,8 @@ from tests.end_to_end.world import CLUSTER, SERVICE, api
 CORRECTED = (
     "the runbook's commands are corrected to run on Linux and without a network: `sed -i ''` is `sed -i` with GNU; the "
     "registry is written out where `terraform output` would print it, and `curl` of the public address is left out "
-    "(both are counted as commands); every awscli call gets `--endpoint-url`. Nothing else was touched: its `sed` still "
-    "replaces the image of every container, and what it describes still comes without tags"
+    "(both are counted as commands); every awscli call gets `--endpoint-url`. Nothing else is touched: `sed` still "
+    "replaces the image of every container, and what is described still comes without tags"
 )
 TAG = "v20240224-120000"  # the runbook's own example; the image of revision 123
 IMAGE = f"123456789012.dkr.ecr.us-east-1.amazonaws.com/{SERVICE}:{TAG}"

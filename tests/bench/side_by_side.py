@@ -62,7 +62,7 @@ def _begin(world: World, method: Method, pause: float) -> Daemon | None:
     if not method.edit:
         return None
     daemon = world.daemon("--repository", str(_origin(world)), interval=_INTERVAL)
-    eventually(lambda: daemon.environment().get("in_sync"), every=_POLL)
+    eventually(lambda: daemon.in_sync(_head(world)), every=_POLL)
     (world.git.folder / FILE).write_text(method.edit)
     time.sleep(pause)
     return daemon
@@ -82,8 +82,9 @@ def _run(world: World, task: Task, method: Method, daemon: Daemon | None) -> Run
     stable = time.time()
     said, _ = process.communicate(timeout=120)
     assert process.returncode == 0, f"{method.name} failed: {said}"
+    commit = _head(world)
     if daemon:
-        eventually(lambda: daemon.environment()["in_sync"], every=_POLL)
+        eventually(lambda: daemon.in_sync(commit), every=_POLL)
     done = time.time()
     updated, calls = updated_at(world), world.aws.calls()
     assert updated is not None, f"{method.name} updated nothing"
@@ -140,6 +141,10 @@ def _left(world: World, task: Task) -> str:
 def _end(daemon: Daemon | None) -> None:
     if daemon:
         assert daemon.stop() == 0, daemon.printed()
+
+
+def _head(world: World) -> str:
+    return world.git.run("rev-parse", "HEAD")
 
 
 def _origin(world: World) -> Path:

@@ -137,6 +137,16 @@ def test_a_write_that_aws_refused_for_good_is_repeated_only_once_somebody_says_s
     assert resource.look(change()) == "asked"
 
 
+def test_another_write_than_the_one_that_aws_refused_for_good_goes_on(resource: Resource) -> None:
+    attempt = Attempt(change("4"), Result.FAILED)
+    resource.brake.learn(Outcome(Condition.STALLED, "not allowed", (change("4"),), (attempt,), Observation()))
+
+    assert resource.look(change("9")) == "asked"
+    resource.wait(EFFECT + 1)
+    assert resource.look(change("4")) == "stalled"
+    assert resource.look(change("9"), change("4")) == "stalled"
+
+
 # --- what nobody can take back
 
 

@@ -9,7 +9,10 @@ import pytest
 
 from daemon import cli
 from tests.daemon.fakes import counts
+from tests.end_to_end.world import Git
 
+Capture = pytest.CaptureFixture[str]
+KEYS = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
 COMMANDS = ("run", "plan", "validate", "schema", "demo")
 
 
@@ -110,6 +113,61 @@ def test_a_mistake_in_a_variable_is_told_as_one_of_the_option() -> None:
 
     assert done.returncode == 1
     assert "argument --interval: 'soon' is not a number of seconds" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("role", "environ", "message"),
+    [
+        pytest.param(
+            ', role_arn: "arn:aws:iam::123456789012:role/x"', {}, "Unable to locate credentials; set ", id="role"
+        ),
+        pytest.param("", {}, "Unable to locate credentials; set ", id="no credentials"),
+        pytest.param("", {"AWS_PROFILE": "nope"}, "The config profile (nope) could not be found; ", id="no profile"),
+        pytest.param(
+            "", KEYS | {"AWS_ENDPOINT_URL": "localhost:5000"}, "Invalid endpoint: localhost:5000; ", id="no URL"
+        ),
+    ],
+)
+def test_a_plan_for_which_aws_cannot_be_asked_ends_with_1_and_one_line(
+    role: str, environ: dict[str, str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    for name in KEYS:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "p.yaml").write_text(counts(api=1).replace("us-east-1", f"us-east-1{role}"))
+
+    code, out, err = said(("plan", str(tmp_path / "p.yaml")), capsys)
+
+    assert (code, out) == (1, "")
+    assert len(err.splitlines()) == 1
+    assert err.startswith("trueup: AWS cannot be asked: ")
+    assert message in err
+
+
+def test_a_single_run_without_credentials_ends_with_1_and_no_traceback(tmp_path: Path) -> None:
+    git = Git(tmp_path / "repository")
+    git.commit(counts(api=1).replace("us-east-1", 'us-east-1, role_arn: "arn:aws:iam::123456789012:role/x"'))
+    words = ("run", "--once", "--repository", str(git.folder), "--path", "production.yaml", "--timeout", "2")
+
+    done = trueup(*words, "--cache", str(tmp_path / "cache"), AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
+
+    assert done.returncode == 1
+    assert "Unable to locate credentials; set AWS_PROFILE" in done.stderr
+    assert "raceback" not in done.stderr
+
+
+def test_a_copy_that_cannot_be_written_ends_a_plan_with_1_and_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    git = Git(tmp_path / "repository")
+    git.commit(counts(api=1))
+    monkeypatch.setattr(Path, "write_text", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    cache = ("--cache", str(tmp_path / "cache"))
+
+    code, out, err = said(("plan", "--repository", str(git.folder), "--path", "production.yaml", *cache), capsys)
+
+    assert (code, out, err) == (1, "", "trueup: [Errno 28] No space left on device\n")
 
 
 def test_a_repository_that_is_not_there_ends_a_plan_with_1_and_one_line(capsys: pytest.CaptureFixture[str]) -> None:

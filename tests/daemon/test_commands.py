@@ -145,4 +145,4 @@ def test_a_plan_of_a_suspended_environment_reads_nothing(capsys: pytest.CaptureF
 
     out = capsys.readouterr().out
     assert "mode is suspended: nothing was read or compared" in out
-    assert out.endswith("Plan: no changes; nothing was written.\n")
+    assert out.endswith("Plan: no changes, 1 environment suspended and not compared; nothing was written.\n")

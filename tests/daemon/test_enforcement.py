@@ -2,10 +2,14 @@
 
 import pytest
 
+from daemon.journal import _facts
+from daemon.wiring import Territory
 from desired_state.parse import Problem
+from reconcilers.aws import Connection, Place
 from reconcilers.contract import Absent, Stalled
 from tests.daemon.fakes import One, counts
 
+ROLE = "arn:aws:iam::123456789012:role/trueup"
 DATABASE = "databases:\n  postgres: {secret: s, endpoint: new.example.com}\n"
 SERVICE_ON_DATABASE = (
     "services:\n  api: {cluster: c, service: api, desired_count: 2, databases: [postgres]}\n" + DATABASE
@@ -68,6 +72,35 @@ def test_a_suspended_environment_is_not_in_sync_and_shows_nothing_of_before() ->
     assert not one.enforcement.waiting
 
 
+@pytest.mark.parametrize("what", ["a rollout", "a failure"])
+def test_nothing_is_due_in_an_environment_that_is_suspended_during(what: str) -> None:
+    one = One(counts(api=4))
+    if what == "a failure":
+        one.ground.services.errors["api"] = OSError("no answer")
+    one.look()
+    assert one.enforcement.next_look() < float("inf")
+
+    one.commit(counts(mode="suspended", api=4))
+    one.look(full=False)
+    one.time.pass_(9)
+
+    assert one.enforcement.next_look() == float("inf")
+    assert (one.enforcement.moving, one.enforcement.unsettled) == (0, False)
+
+
+def test_what_was_asked_before_a_suspension_is_not_asked_twice_after_it() -> None:
+    one = One(counts(api=4))
+    one.ground.services.deaf = True
+    one.look()
+    one.commit(counts(mode="suspended", api=4))
+    one.look()
+
+    one.commit(counts(api=4), commit="c3")
+
+    assert one.look() == {"api": "progressing"}
+    assert one.ground.services.writes == [("api", "4")]
+
+
 def test_a_suspended_environment_resumes() -> None:
     one = One(counts(mode="suspended", api=4))
     one.look()
@@ -75,6 +108,36 @@ def test_a_suspended_environment_resumes() -> None:
     one.commit(counts(api=4))
 
     assert one.look(full=False) == {"api": "progressing"}
+
+
+@pytest.mark.parametrize(
+    ("environ", "role", "reason"),
+    [
+        pytest.param({}, ROLE, "Unable to locate credentials; set AWS_PROFILE, or ", id="no credentials for a role"),
+        pytest.param({}, "", "Unable to locate credentials; set AWS_PROFILE, or ", id="no credentials"),
+        pytest.param({"AWS_PROFILE": "nope"}, "", "(nope) could not be found; correct AWS_PROFILE", id="no profile"),
+        pytest.param(
+            {"AWS_ENDPOINT_URL": "localhost:5000", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"},
+            "",
+            "Invalid endpoint: localhost:5000; write AWS_ENDPOINT_URL as http://host:port",
+            id="no URL",
+        ),
+    ],
+)
+def test_where_no_client_can_be_made_every_entry_is_retried_and_says_what_to_do(
+    environ: dict[str, str], role: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in (environ | {"AWS_EC2_METADATA_DISABLED": "true"}).items():
+        monkeypatch.setenv(name, value)
+    territory = Territory(Connection(Place("us-east-1", role or None)))
+    text = counts(api=4) + "databases: {postgres: {secret: s}}\nmaintenance: {enabled: false, load_balancer: alb}\n"
+    one = One(text, ground=territory)  # type: ignore[arg-type]  # a real one
+
+    assert one.look() == {"postgres": "retrying", "api": "retrying", "maintenance": "retrying"}
+    assert all(reason in one.reason(name) for name in one.conditions)
+    assert not any("traceback" in _facts(outcome) for *_, outcome in one.told.outcomes)
 
 
 def test_another_account_is_neither_read_nor_written() -> None:

@@ -74,6 +74,16 @@ def web() -> Iterator[Web]:
         server.close()
 
 
+def test_of_a_file_of_nonsense_the_status_page_shows_the_first_problems_and_how_many_there_are(web: Web) -> None:
+    problems = tuple(Problem("production.yaml", line, "k", "is unknown", "take it out") for line in range(45_000))
+    web.status = replace(web.status, git=replace(GIT, problems=problems))
+
+    git = json.loads(web.get("/api/v1/status")[2])["git"]
+
+    assert [problem["line"] for problem in git["problems"]] == list(range(20))
+    assert git["problem_count"] == 45_000
+
+
 def test_metrics_are_prometheus_text(web: Web) -> None:
     code, headers, body = web.get("/metrics")
 
@@ -99,7 +109,7 @@ def test_the_status_page_has_every_key_of_the_contract(web: Web) -> None:
 
     code, headers, body = web.get("/api/v1/status")
 
-    assert (code, headers["Content-Type"]) == (200, "application/json")
+    assert (code, headers["Content-Type"], body[-1:]) == (200, "application/json", b"\n")
     assert json.loads(body) == {
         "git": {
             "repository": "https://git.example/p.git",
@@ -109,6 +119,7 @@ def test_the_status_page_has_every_key_of_the_contract(web: Web) -> None:
             "error": "",
             "rewritten": False,
             "last_fetch": "2024-02-24T12:00:00.000Z",
+            "problem_count": 1,
             "problems": [
                 {
                     "file": "production.yaml",

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
@@ -350,6 +351,26 @@ def test_an_environment_that_left_is_told_and_forgotten(log: Log) -> None:
 
     assert [line["event"] for line in log.lines()] == ["environment_gone"]
     assert len(log.resource(wrong)) == 1
+
+
+def test_an_environment_may_leave_while_passes_over_others_are_told(log: Log) -> None:
+    interval, ended = sys.getswitchinterval(), threading.Event()
+    sys.setswitchinterval(1e-6)
+
+    def passes() -> None:
+        for number in range(1500):
+            log.journal.resource("other", "c1", "service", f"s{number}", Outcome(Condition.IN_SYNC))
+            log.journal.passed(replace(status(), name=f"e{number}"), 0.1, 0, full=False)
+        ended.set()
+
+    other = threading.Thread(target=passes)
+    try:
+        other.start()
+        while not ended.is_set():
+            log.journal.gone("production")
+    finally:
+        sys.setswitchinterval(interval)
+        other.join()
 
 
 # --- nothing that must not be seen

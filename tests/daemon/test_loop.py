@@ -26,11 +26,12 @@ class Several:
     time: Time = field(default_factory=Time)
     told: Told = field(default_factory=Told)
     grounds: dict[Place, Ground] = field(default_factory=dict)
+    interval: float = INTERVAL
 
     def __post_init__(self) -> None:
         around = Surroundings(self.told, self.time.clock)  # type: ignore[arg-type]  # a stand-in
         git = GitStatus(repository="r", branch="main", path=".")
-        self.loop = Loop(self.source, git, self.ground, around, INTERVAL)  # type: ignore[arg-type]  # stand-ins
+        self.loop = Loop(self.source, git, self.ground, around, self.interval)  # type: ignore[arg-type]  # stand-ins
 
     def ground(self, where: Place) -> Ground:
         return self.grounds.setdefault(where, Ground(where))
@@ -192,6 +193,70 @@ def test_a_new_environment_is_looked_at_also_when_it_comes_later(several: Severa
     assert several.grounds[EAST].writes == [("y", "4")]
 
 
+def test_the_environment_with_a_new_commit_is_looked_at_first(several: Several) -> None:
+    several.head(counts("a", x=1), counts("b", y=1))
+    several.look()
+
+    several.head(counts("a", x=1), counts("b", y=4), commit="c2")
+    several.look()
+
+    assert several.grounds[EAST].services.looks == ["x", "y", "y", "x"]
+
+
+def test_a_new_commit_ends_a_round_over_other_environments_and_what_is_left_follows_it(several: Several) -> None:
+    several.head(counts("a", x=1, y=1, z=1), counts("b", w=1))
+    several.look()
+    several.time.pass_(INTERVAL)
+    ground = several.ground(EAST)
+    ground.services.looks.clear()
+    ground.services.before = lambda name: (
+        several.head(counts("a", x=1, y=1, z=1), counts("b", w=4), commit="c2") if name == "x" else None
+    )
+
+    assert several.look() == 0.0
+    assert ground.services.looks == ["x"]
+    ground.services.before = lambda name: None
+    several.look()
+
+    assert ground.services.looks == ["x", "w", "x", "y", "z"]
+    assert ground.writes == [("w", "4")]
+
+
+def test_a_commit_that_changes_nothing_here_ends_no_round(several: Several) -> None:
+    several.head(counts("a", x=1, y=1), counts("b", w=1))
+    several.ground(EAST).services.before = lambda name: (
+        several.head(counts("a", x=1, y=1), counts("b", w=1), commit="c2") and None
+    )
+
+    several.look()
+
+    assert several.grounds[EAST].services.looks == ["x", "y", "w"]
+
+
+def test_a_place_that_cannot_be_set_up_keeps_no_commit_from_the_others_and_is_tried_again(several: Several) -> None:
+    broken, ground = True, several.ground
+
+    def territory(where: Place) -> Ground:
+        if broken and where == WEST:
+            raise ValueError("a bug")
+        return ground(where)
+
+    several.loop._territory = territory  # type: ignore[assignment]  # a stand-in
+    several.head(counts("a", x=1))
+    several.look()
+
+    several.head(counts("bad", region="us-west-2", x=1), counts("a", x=4), commit="c2")
+    several.look()
+    assert several.grounds[EAST].writes == [("x", "4")]
+    assert (several.told.failures, several.told.left) == ([("bad", "a bug")], [])
+
+    broken = False
+    assert several.loop.poll() == [WEST]
+    several.look()
+    assert several.conditions() == {"bad": {"x": "in_sync"}, "a": {"x": "progressing"}}
+    assert several.loop.poll() == []
+
+
 def test_a_new_environment_is_timed_from_its_commit_and_the_first_ones_are_not(several: Several) -> None:
     several.head(counts("a", x=4))
     several.look()
@@ -303,6 +368,18 @@ def test_an_answer_takes_the_error_away(several: Several) -> None:
     several.head(counts("a", x=1))
 
     assert several.loop.status().git.error == ""
+
+
+def test_a_copy_that_cannot_be_written_is_said_and_ends_nothing(several: Several) -> None:
+    several.head(counts("a", x=1))
+
+    def full() -> None:
+        raise OSError(28, "No space left on device")
+
+    several.source.poll = full  # type: ignore[method-assign, assignment]
+
+    assert several.loop.poll() == []
+    assert several.loop.status().git.error == "[Errno 28] No space left on device"
 
 
 def test_a_path_that_cannot_be_meant_is_said_and_ends_nothing(several: Several) -> None:
@@ -417,12 +494,56 @@ def test_a_poll_that_never_ends_is_not_alive(several: Several) -> None:
     assert several.loop.status().alive
 
 
+@pytest.mark.parametrize("what", ["poll", "look"])
+@pytest.mark.parametrize(
+    ("seconds", "alive"), [pytest.param(STUCK - 1, True, id="late"), pytest.param(STUCK + 1, False, id="never")]
+)
+def test_a_process_in_which_nothing_begins_any_more_is_not_alive(
+    several: Several, what: str, seconds: float, *, alive: bool
+) -> None:
+    several.head(counts("a", x=1))
+    several.look()
+
+    several.time.pass_(seconds)
+    if what == "poll":
+        several.look()
+    else:
+        several.loop.poll()
+
+    assert several.loop.status().alive is alive
+    several.look()
+    several.loop.poll()
+    assert several.loop.status().alive
+
+
+def test_a_long_interval_between_two_looks_is_no_sign_of_death() -> None:
+    several = Several(interval=3600)
+    several.head(counts("a", x=1))
+    several.look()
+    several.time.pass_(3600 + STUCK)
+
+    assert several.loop.status().alive
+
+
+def test_nothing_is_expected_of_a_place_that_left(several: Several) -> None:
+    several.head(counts("a", x=1), counts("b", region="us-west-2", x=1))
+    several.look()
+    several.head(counts("a", x=1), commit="c2")
+
+    several.time.pass_(STUCK + 1)
+    several.loop.look(EAST)
+    several.loop.poll()
+
+    assert several.loop.status().alive
+
+
 def _during(several: Several, act: Callable[[], None]) -> list[bool]:
-    """Whether the process counted as alive during each look at a service that takes as long as `act`."""
+    """Whether the process counted as alive during each look at a service that takes as long as `act`; git goes on."""
     seen: list[bool] = []
 
     def look(_: str) -> None:
         act()
+        several.loop.poll()
         seen.append(several.loop.status().alive)
 
     several.ground(EAST).services.before = look

@@ -137,6 +137,21 @@ def test_the_exit_code_is_0_without_drift_2_with_and_1_for_an_error(
             [environment(resource("api", RememberTag(), ROLLBACK))], (), "1 change in 1 resource", id="a step before"
         ),
         pytest.param([environment(STALLED)], (), "no changes, 1 resource in error", id="an error"),
+        pytest.param(
+            [environment(resource("api", ROLLBACK, reason="held by a tag"), resource("web", ROLLBACK))],
+            (),
+            "1 change in 1 resource, 1 resource held back",
+            id="one is held",
+        ),
+        pytest.param(
+            [environment(resource("api", ROLLBACK), mode="observe")],
+            (),
+            "no changes, 1 resource held back",
+            id="only observed",
+        ),
+        pytest.param(
+            [environment(mode="suspended")], (), "no changes, 1 environment suspended and not compared", id="suspended"
+        ),
         pytest.param([], (PROBLEM, PROBLEM), "no changes, 2 problems", id="problems"),
         pytest.param([], (), "no changes, no environment was found", id="nothing"),
     ],
@@ -170,7 +185,6 @@ def test_a_pipe_gets_one_line_a_field_in_the_order_of_the_pass() -> None:
         "production  p.yaml at 0123456789ab\n"
         "  maintenance: enter maintenance enabled: off → on  MAINTENANCE: every request gets the page\n"
         "  database postgres: publish endpoint: old.example.com → new.example.com\n"
-        "  service api: remember tag\n"
         "  service api: deploy image: api:v2 → api:v1\n"
         "  service api: deploy env.FLAG: absent → the pinned value\n"
         "  in sync: service web\n"
@@ -303,8 +317,18 @@ def test_a_first_pin_is_shown_with_what_is_live(shown: ResourceStatus, line: str
     said = _advice(shown, PINNED, before)
 
     assert said == (
-        [f"a first pin, which a revert only takes away; commit what is live before it: {line}"] if line else []
+        [f"no earlier version of the file pins this; for a revert to lead back, first commit {line}"] if line else []
     )
+
+
+def test_a_port_that_was_not_pinned_is_a_first_pin() -> None:
+    """A revert to a host alone leaves the port as it is: the file does not say which."""
+    moved = resource("db", Publish(drifts=(Drift("endpoint", "a:5432", "b:5433"),)), kind="database")
+    with_port = PINNED.replace("endpoint: b", "endpoint: b:5433")
+
+    assert len(_advice(moved, with_port, PINNED)) == 1
+    assert _advice(moved, with_port, PINNED.replace("endpoint: b", "endpoint: a:5432")) == []
+    assert _advice(moved, PINNED, PINNED.replace("endpoint: b", "endpoint: a")) == []
 
 
 def test_a_pin_that_moves_is_no_first_pin() -> None:
@@ -349,6 +373,22 @@ def _advice(shown: ResourceStatus, now: str, before: str | None) -> list[str]:
     (said,) = plan.annotated(environment(shown), parse(now.encode(), "p.yaml"), earlier).resources
     assert said.condition is shown.condition
     return [advice.message for advice in said.advice]
+
+
+def test_the_plan_of_a_database_names_the_services_that_restart() -> None:
+    file = parse(
+        (
+            counts(api=2, web=1).replace("desired_count: 2", "databases: [db]") + "databases: {db: {secret: s}}\n"
+        ).encode(),
+        "p.yaml",
+    )
+    moved = resource("db", Publish(drifts=(Drift("endpoint", "a:1", "b:1"),)), kind="database")
+    status = plan.annotated(environment(moved, resource("api"), resource("web")), file, file)
+
+    shown = text(status)
+
+    assert "service api: all its tasks are replaced once the secret of database db has changed" in shown
+    assert "in sync: service web\n" in shown
 
 
 # --- JSON

@@ -4,8 +4,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta, tzinfo
 
 import pytest
+from apscheduler.executors import base as executors
+from apscheduler.schedulers import base as schedulers
+from apscheduler.triggers import date, interval
 
 from daemon.schedule import Schedule
 from reconcilers.aws import Place
@@ -238,3 +242,39 @@ def test_stopping_with_nothing_on_its_way_takes_no_time() -> None:
     schedule.stop()
 
     assert time.monotonic() - begun < 0.5
+
+
+@pytest.mark.parametrize("hours", [pytest.param(-1, id="back"), pytest.param(1, id="on")])
+def test_a_clock_that_is_set_by_an_hour_stops_and_hurries_nothing(hours: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    wall = Wall(monkeypatch)
+    loop = Counting(wait=0.1)
+    with running(loop, interval=0.1) as schedule:
+        until(lambda: loop.polls >= 2 and len(loop.looks) >= 2)
+        wall.step(hours)
+        polls, looks, begun = loop.polls, len(loop.looks), time.monotonic()
+        until(lambda: loop.polls >= polls + 4 and len(loop.looks) >= looks + 4)
+        took = time.monotonic() - begun
+        asked = loop.polls
+        schedule.ask_again()
+        until(lambda: loop.polls > asked)
+
+    assert took > 0.2
+
+
+class Wall:
+    """The time of day as APScheduler reads it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._ahead = timedelta(0)
+        wall = self
+
+        class Stepping(datetime):
+            @classmethod
+            def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]  # a plain datetime will do
+                return datetime.now(tz) + wall._ahead
+
+        for module in (schedulers, executors, interval, date):
+            monkeypatch.setattr(module, "datetime", Stepping)
+
+    def step(self, hours: int) -> None:
+        self._ahead += timedelta(hours=hours)

@@ -61,7 +61,7 @@ class Inside:
         def territory(where: Place) -> Territory:
             connection = _Mortal(where, timeout=timeout)
             connection.death = death
-            return Territory(connection)
+            return Territory(connection, clock.monotonic)
 
         around = Surroundings(Telling(logs.Journal(), metrics), clock)
         self.loop = Loop(source, git, territory, around, interval=30.0)

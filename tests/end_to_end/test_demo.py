@@ -45,8 +45,8 @@ def test_the_story_ends_well_and_can_be_gone_on_with_by_hand(
     assert "503 Service under maintenance" in told
 
     commands = [line.strip() for line in told.partition("In another terminal")[2].splitlines() if line.startswith("  ")]
-    exported, edit, plan, commit, _ = commands
-    after = _shell(tmp_path, exported, edit, plan)
+    exported, keys, edit, plan, commit, _ = commands
+    after = _shell(tmp_path, exported, keys, edit, plan)
     assert after.returncode == 2
     assert "replaydash-production-api:123" in after.stdout
     folder = edit.split()[1]

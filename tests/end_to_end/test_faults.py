@@ -14,6 +14,7 @@ CALLS = (
     ("ecr", "DescribeImages"),
     ("ecs", "DescribeServices"),
     ("ecs", "DescribeTaskDefinition"),
+    ("ecs", "ListServiceDeployments"),
     ("ecs", "ListTaskDefinitions"),
     ("ecs", "RegisterTaskDefinition"),
     ("ecs", "UpdateService"),

@@ -1,8 +1,9 @@
 """An entry that leaves the file: what trueup did for it is taken back, and nothing else of it is touched."""
 
-from tests.end_to_end.world import CLUSTER, FILE, HEAD, SERVICE, World, api, eventually
+from tests.end_to_end.world import ALB, CLUSTER, FILE, HEAD, SERVICE, World, api, eventually
 
 NOTHING = HEAD
+ON = HEAD + f"maintenance: {{enabled: true, load_balancer: {ALB}}}\n"
 
 
 def test_reverting_the_commit_that_added_an_entry_with_a_tag_returns_to_what_ran(replaydash: World) -> None:
@@ -62,3 +63,35 @@ def test_a_service_that_was_deleted_after_it_left_the_file_is_no_trouble(replayd
     replaydash.client("ecs").delete_service(cluster=CLUSTER, service=SERVICE, force=True)
 
     assert replaydash.once().returncode == 0
+
+
+def test_a_page_is_taken_away_also_where_the_environment_was_renamed_meanwhile(replaydash: World) -> None:
+    replaydash.git.commit(ON)
+    assert replaydash.once().returncode == 0
+    assert _page(replaydash) == 503
+
+    replaydash.git.commit(
+        ON.replace("enabled: true", "enabled: false").replace("replaydash-production\n", "renamed\n", 1)
+    )
+    assert replaydash.once().returncode == 0
+
+    assert _page(replaydash) is None
+
+
+def test_a_plan_from_a_file_or_from_git_shows_that_a_removed_section_ends_maintenance(replaydash: World) -> None:
+    replaydash.git.commit(ON)
+    assert replaydash.once().returncode == 0
+    replaydash.git.commit(NOTHING)
+
+    plans = [
+        replaydash.trueup("plan", str(replaydash.git.folder / FILE)),
+        replaydash.trueup("plan", "--repository", str(replaydash.git.folder), "--path", FILE),
+    ]
+
+    assert [plan.returncode for plan in plans] == [2, 2]
+    assert all("leave maintenance" in plan.stdout for plan in plans)
+
+
+def _page(world: World) -> int | None:
+    status: int | None = world.aws.route(ALB, "api.replaydash.com")["status"]
+    return status

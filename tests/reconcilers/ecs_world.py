@@ -174,15 +174,20 @@ class World:
 
 
 class Process:
-    """One process: passes over one service, with the memory that a process has."""
+    """One process: passes over one service, with the memory that a process has.
 
-    def __init__(self) -> None:
+    `looked`: it has looked at the service long ago, and was told no scalable target.
+    """
+
+    def __init__(self, *, looked: bool = True) -> None:
         self.calls: Counter[str] = Counter()
         self.connection = Connection(
             Place("us-east-1"), on_call=lambda _, operation, *rest: self.calls.update([operation])
         )
         self.connection._session = SESSION
-        self.reads = EcsReads(self.connection)
+        self.reads = EcsReads(self.connection, lambda: self.connection.now().timestamp())
+        if looked:
+            self.reads._without_band[CLUSTER, NAME] = 0.0
         self.secrets = Secrets(self.connection)
         self.reconciler = EcsServiceReconciler(self.connection, self.reads, self.secrets)
 

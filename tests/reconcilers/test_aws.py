@@ -13,6 +13,7 @@ from botocore.exceptions import (
     ConnectionClosedError,
     ConnectTimeoutError,
     EndpointConnectionError,
+    InvalidEndpointConfigurationError,
     NoCredentialsError,
     NoRegionError,
     ParamValidationError,
@@ -133,6 +134,46 @@ def test_b5_an_answer_that_does_not_come_ends_the_call(rehearsal: Rehearsal) -> 
         write(Connection(Place("us-east-1"), timeout=0.2))
 
 
+# A service that does not answer
+
+
+def test_a_service_that_did_not_answer_a_read_is_not_asked_again_in_the_same_pass(rehearsal: Rehearsal) -> None:
+    connection = Connection(Place("us-east-1"), timeout=0.2)
+    rehearsal.fault("ecs", "ListClusters", "hang_before", times=9, seconds=30)
+    for _ in range(3):
+        with pytest.raises(ReadTimeoutError):
+            connection.reading("ecs").list_clusters()
+    with pytest.raises(ReadTimeoutError):
+        connection.reading("ecs").describe_clusters()
+    assert operations(rehearsal) == ["ListClusters"] * 3
+
+    connection.reading("secretsmanager").list_secrets()
+    write(connection)
+    connection.new_pass()
+    connection.reading("ecs").describe_clusters()
+    assert operations(rehearsal)[3:] == ["ListSecrets", "CreateCluster", "DescribeClusters"]
+
+
+@pytest.mark.parametrize("fault", ["throttle", "error", "drop_before"])
+def test_a_service_that_answers_badly_is_asked_again(rehearsal: Rehearsal, connection: Connection, fault: str) -> None:
+    rehearsal.fault("ecs", "ListClusters", fault, times=3)
+    with pytest.raises((ClientError, ConnectionClosedError)):
+        connection.reading("ecs").list_clusters()
+    assert connection.reading("ecs").list_clusters()["clusterArns"] == []
+
+
+def test_a_service_that_nobody_listens_for_is_not_asked_again_in_the_same_pass(
+    rehearsal: Rehearsal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_ECS", "http://127.0.0.1:1")
+    calls: list[Any] = []
+    connection = Connection(Place("us-east-1"), on_call=lambda *call: calls.append(call))
+    for _ in range(3):
+        with pytest.raises(EndpointConnectionError):
+            connection.reading("ecs").list_clusters()
+    assert len(calls) == 1
+
+
 # Credentials
 
 
@@ -162,6 +203,31 @@ def test_without_credentials_there_is_an_error_that_passes(
         with pytest.raises(NoCredentialsError) as caught:
             Connection(place).account()
         assert not is_terminal(caught.value)
+        assert sentence(caught.value).startswith("Unable to locate credentials; set AWS_PROFILE, or ")
+
+
+def test_credentials_that_come_later_are_found_and_looked_for_once_a_pass(
+    rehearsal: Rehearsal, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as without:
+        without.delenv("AWS_ACCESS_KEY_ID")
+        with pytest.raises(NoCredentialsError):
+            connection.reading("ecs")
+    with pytest.raises(NoCredentialsError):
+        connection.reading("sts")
+    connection.new_pass()
+    assert connection.account() == "123456789012"
+
+
+@pytest.mark.parametrize("url", ["localhost:5000", "http://", "nonsense"])
+def test_an_endpoint_that_is_no_url_is_an_error_that_says_what_to_write(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+    with pytest.raises(InvalidEndpointConfigurationError) as caught:
+        Connection(Place("us-east-1")).reading("ecs")
+    assert "write AWS_ENDPOINT_URL as http://host:port, or unset it" in sentence(caught.value)
+    assert not is_terminal(caught.value)
 
 
 def test_the_account_is_asked_again_every_quarter_of_an_hour(

@@ -14,7 +14,7 @@ from botocore.awsrequest import AWSResponse
 from daemon.brake import Brake
 from desired_state.model import Database, Endpoint
 from reconcilers.aws import Connection, Place
-from reconcilers.contract import Absent, Change, Condition, Gate, Outcome, Result
+from reconcilers.contract import Absent, Change, Condition, Gate, Outcome, Result, Unseen
 from reconcilers.database import DatabasePin, DatabaseReconciler, LiveDatabase
 from reconcilers.reconcile import reconcile
 from reconcilers.secret_text import Address
@@ -94,18 +94,24 @@ def versions(aws: Any) -> int:
         pytest.param(A, [Address(A.host, 5432)], None, id="the same host"),
         pytest.param(A, [Address(A.host.upper(), None)], None, id="the same host in capitals"),
         pytest.param(B, [Address(B.host, 5433), Address(B.host, 5433)], None, id="host and url agree"),
-        pytest.param(A, [Address("old", 5432)], ("old:5432", "a.rds.example.com"), id="another host"),
+        pytest.param(A, [Address("old", 5432)], ("old:5432", "a.rds.example.com:5432"), id="another host"),
         pytest.param(B, [Address(B.host, 5432)], (f"{B.host}:5432", f"{B.host}:5433"), id="another port"),
         pytest.param(
-            A, [Address("old", 1), Address("old", 1)], ("old:1", "a.rds.example.com"), id="the same elsewhere twice"
+            A, [Address("old", 1), Address("old", 1)], ("old:1", "a.rds.example.com:1"), id="the same elsewhere twice"
         ),
         pytest.param(
             A,
             [Address(A.host, 1), Address("old", 1)],
-            ("a.rds.example.com:1 and old:1", "a.rds.example.com"),
+            ("a.rds.example.com:1 and old:1", "a.rds.example.com:1"),
             id="only the url is elsewhere",
         ),
-        pytest.param(A, [Address("", 1)], ("(no host):1", "a.rds.example.com"), id="the host was emptied"),
+        pytest.param(A, [Address("", 1)], ("(no host):1", "a.rds.example.com:1"), id="the host was emptied"),
+        pytest.param(
+            A,
+            [Address("old", 1), Address("old", None)],
+            ("old:1 and old", "a.rds.example.com:1 and a.rds.example.com"),
+            id="two ports, which both stay",
+        ),
     ],
 )
 def test_what_differs_is_one_publish(
@@ -303,8 +309,17 @@ def test_a_put_that_is_not_seen_yet_is_looked_at_again(daemon: Daemon, aws: Any,
     rehearsal.advance(60)
     rehearsal.fault("secretsmanager", "DescribeSecret", "stale", skip=2, seconds=30)  # the third is after the write
     outcome = daemon.pass_over(B)
-    assert (outcome.condition, type(outcome.error)) == (Condition.RETRYING, Moved)
+    assert (outcome.condition, type(outcome.error)) == (Condition.RETRYING, Unseen)
+    assert [attempt.result for attempt in outcome.attempts] == [Result.UNKNOWN]
     assert current(aws)[0] == holding(B.host, 5433)
+    assert daemon.pass_over(B).condition is Condition.IN_SYNC
+
+
+def test_a_put_that_cannot_be_read_back_may_have_had_its_effect(daemon: Daemon, aws: Any, rehearsal: Rehearsal) -> None:
+    rehearsal.fault("secretsmanager", "DescribeSecret", "error", skip=2, times=3)
+    outcome = daemon.pass_over(B)
+    assert (outcome.condition, outcome.attempts[0].result) == (Condition.RETRYING, Result.UNKNOWN)
+    assert "was written, and could not be read back: DescribeSecret failed" in outcome.reason
     assert daemon.pass_over(B).condition is Condition.IN_SYNC
 
 

@@ -16,8 +16,8 @@ SUSPEND = SuspendScaling(drifts=(Drift("autoscaling", "active", "suspended"),))
 FORGET = ForgetTag(key=KEY)
 
 
-def remember(value: str) -> RememberTag:
-    return RememberTag(key=KEY, value=value)
+def remember(value: str, before: str = "") -> RememberTag:
+    return RememberTag(key=KEY, value=value, before=before)
 
 
 def resume(*kinds: str) -> ResumeScaling:
@@ -88,6 +88,16 @@ def test_a_count_that_autoscaling_would_undo_stalls(count: Count, blocked: bool)
             Count(4, 0, Band(2, 10, frozenset({"in"}))), [remember("4 resume:in"), SUSPEND], id="with some of it"
         ),
         pytest.param(Count(4, 0, BAND, Shutdown(6, ALL)), [SUSPEND], id="remembered already: the first count stays"),
+        pytest.param(
+            Count(0, 0, BAND, Shutdown(6, frozenset())),
+            [remember("6 resume:in+out+scheduled", "6"), SUSPEND],
+            id="remembered while no scalable target was told",
+        ),
+        pytest.param(
+            Count(0, 0, Band(2, 10, frozenset({"out"})), Shutdown(6, frozenset({"in"}))),
+            [remember("6 resume:in+out", "6 resume:in"), SUSPEND],
+            id="resumed by somebody who had suspended it",
+        ),
         pytest.param(Count(4, 0, SUSPENDED, Shutdown(6, ALL)), [], id="remembered and suspended already"),
         pytest.param(Count(0, 0, BAND), [remember("0 resume:in+out+scheduled"), SUSPEND], id="no tasks to begin with"),
         pytest.param(Count(0, 0), [], id="no tasks and no autoscaling"),
@@ -123,6 +133,28 @@ def test_before_a_shutdown_scales(count: Count, changes: list[Change]) -> None:
 )
 def test_after_the_way_back_has_scaled(count: Count, changes: list[Change]) -> None:
     assert list(count.last()) == changes
+
+
+@pytest.mark.parametrize(
+    ("count", "needs"),
+    [
+        pytest.param(Count(4, None), False, id="nothing pinned"),
+        pytest.param(Count(4, 4), False, id="as pinned"),
+        pytest.param(Count(8, 4), True, id="a count that may be autoscaling's"),
+        pytest.param(Count(4, 0), False, id="a shutdown waits for nothing"),
+        pytest.param(Count(0, 0, None, Shutdown(4, ALL)), False, id="shut down"),
+        pytest.param(Count(0, None, None, Shutdown(4, frozenset())), False, id="the way back, nothing to resume"),
+        pytest.param(Count(0, None, None, Shutdown(4, ALL)), True, id="the way back, with scaling to resume"),
+        pytest.param(Count(4, 4, None, Shutdown(4, ALL)), True, id="gone back, with scaling to resume"),
+    ],
+)
+def test_what_is_only_right_without_autoscaling(count: Count, needs: bool) -> None:
+    assert count.needs_a_band is needs
+
+
+def test_a_record_that_is_completed_is_another_request() -> None:
+    assert remember("4").asks == remember("5").asks
+    assert remember("4").asks != remember("4 resume:in", "4").asks
 
 
 @given(st.builds(Shutdown, st.integers(0, 5000), st.frozensets(st.sampled_from(sorted(ALL)))))

@@ -14,11 +14,12 @@ from moto.ecs.models import ecs_backends
 from moto.server import ThreadedMotoServer
 
 import reconcilers
-from reconcilers.contract import Absent, Advice, Change, Condition, Drift, Refusal, Result
+from reconcilers.contract import Absent, Advice, Change, Condition, Drift, Outcome, Refusal, Result
 from reconcilers.ecs_count import Count, ForgetTag, RememberTag, ResumeScaling, Shutdown, SuspendScaling
 from reconcilers.ecs_records import Band, Incomplete
 from reconcilers.ecs_service import Deploy, EcsServiceReconciler, LiveService, Restart, Scale
 from reconcilers.ecs_target import Target
+from rehearsal.wire import Unsupported
 from tests.reconcilers.ecs_world import CLUSTER, NAME, PREFIX, SECRET, Process, World, arn, pinned, record
 
 # Pure decisions
@@ -413,11 +414,230 @@ def test_a_rollout_older_than_its_deadline_stalls_until_it_does_finish(world: Wo
     world.rehearsal.advance(3)
     outcome = process.pass_over(pin)
     assert outcome.condition is Condition.STALLED
-    assert "the rollout of api:2 has taken 5 minutes, longer than its progress_deadline" in outcome.reason
+    assert outcome.reason.startswith("rolling out api:2: 0 of 2 tasks running")
+    assert "failed, for 5 minutes: longer than its progress_deadline; look at" in outcome.reason
     world.rehearsal.mark_bad("registry.example/api:v2", bad=False)
     world.settle()
     assert process.pass_over(pin).condition is Condition.IN_SYNC
     assert world.updates()[1:] == [{"taskDefinition": arn("api:2")}]
+
+
+def lacks_a_task(parsed: Any) -> None:
+    for service in parsed["services"]:
+        service["runningCount"] = service["desiredCount"] - 1
+
+
+def test_a_count_that_is_not_reached_within_its_deadline_stalls(world: World, process: Process) -> None:
+    world.rehearsal.advance(86_400)
+    process.tells("DescribeServices", lacks_a_task)
+    pin = pinned(desired_count=4, progress_deadline=timedelta(minutes=5))
+    assert process.pass_over(pin).reason == "asked AWS to scale"
+    world.rehearsal.advance(290)
+    assert process.pass_over(pin).condition is Condition.PROGRESSING
+    world.rehearsal.advance(20)
+    outcome = process.pass_over(pin)
+    assert outcome.condition is Condition.STALLED
+    assert "3 of 4 tasks running, for 5 minutes: longer than its progress_deadline" in outcome.reason
+    assert world.updates() == [{"desiredCount": 4}]
+    assert process.pass_over(pinned()).condition is Condition.IN_SYNC  # not pinned: not managed
+
+
+def never_begins(parsed: Any) -> None:
+    for service in parsed["services"]:
+        service["taskDefinition"] = arn("api:2")
+
+
+@pytest.mark.parametrize(
+    "shows",
+    [
+        pytest.param(never_begins, id="the rollout of the revision that was asked for"),
+        pytest.param(lambda parsed: parsed["services"][0].update(deployments=[]), id="a PRIMARY deployment"),
+    ],
+)
+@pytest.mark.parametrize("history", [True, False])
+def test_a_rollout_that_ecs_never_shows_stalls_where_its_history_says_since_when(
+    world: World, process: Process, monkeypatch: pytest.MonkeyPatch, shows: Any, history: bool
+) -> None:
+    if not history:
+        monkeypatch.setattr("rehearsal.ecs._OPERATIONS", _without("ListServiceDeployments"))
+    deploys(world, process, 2)
+    process.tells("DescribeServices", shows)
+    assert process.pass_over(pinned(task_revision=2)).condition is (
+        Condition.IN_SYNC if shows is never_begins else Condition.PROGRESSING
+    )
+    process.tells("DescribeServices", lambda parsed: as_before(parsed) if shows is never_begins else None)
+    assert process.pass_over(pinned(task_revision=2)).condition is Condition.PROGRESSING
+    world.rehearsal.advance(86_400)
+    expected = Condition.STALLED if history else Condition.PROGRESSING
+    assert process.pass_over(pinned(task_revision=2)).condition is expected
+
+
+def as_before(parsed: Any) -> None:
+    """The PRIMARY deployment of api:1, long after another revision was asked for."""
+    for service in parsed["services"]:
+        for deployment in service["deployments"]:
+            deployment["taskDefinition"] = arn("api:1")
+
+
+def gives_up(world: World, *, rollback: bool) -> None:
+    """From now on no new task of api:1 can start, and ECS ends such a rollout."""
+    breaker = {"deploymentCircuitBreaker": {"enable": True, "rollback": rollback}}
+    world.ecs.update_service(cluster=CLUSTER, service=NAME, deploymentConfiguration=breaker)
+    world.rehearsal.mark_bad("registry.example/api:v1")
+    world.forget()
+
+
+@pytest.mark.parametrize("more", [{}, {"desired_count": 2}, {"restarted_at": datetime(2020, 1, 1, tzinfo=UTC)}])
+def test_a_rollout_that_failed_stalls_whatever_is_pinned(world: World, process: Process, more: dict[str, Any]) -> None:
+    gives_up(world, rollback=False)
+    world.ecs.update_service(cluster=CLUSTER, service=NAME, forceNewDeployment=True)
+    world.settle()
+    world.settle()
+    world.forget()
+    assert world.primary()["rolloutState"] == "FAILED"
+    outcome = process.pass_over(pinned(**more))
+    assert (outcome.condition, world.writes()) == (Condition.STALLED, [])
+    assert "ECS gave up the rollout of api:1 started at" in outcome.reason
+    assert process.pass_over(pinned(task_revision=2)).reason == "asked AWS to deploy"
+
+
+def test_a_rollout_that_failed_stands_neither_against_a_count_nor_a_later_restart(
+    world: World, process: Process
+) -> None:
+    gives_up(world, rollback=False)
+    world.ecs.update_service(cluster=CLUSTER, service=NAME, forceNewDeployment=True)
+    world.settle()
+    world.settle()
+    world.forget()
+    for count in (0, 3):
+        assert process.pass_over(pinned(desired_count=count)).reason == "asked AWS to scale"
+        assert ("ECS gave up" in process.pass_over(pinned(desired_count=count)).reason) is (count > 0)
+    assert process.pass_over(pinned(restarted_at=world.instant(-3))).reason == "asked AWS to restart"
+    assert world.updates() == [{"desiredCount": 0}, {"desiredCount": 3}, {"forceNewDeployment": True}]
+
+
+@pytest.mark.parametrize("rollback", [True, False])
+def test_a_restart_that_ecs_gave_up_is_made_once_and_stalls(world: World, process: Process, rollback: bool) -> None:
+    gives_up(world, rollback=rollback)
+    pin = pinned(restarted_at=world.instant(-3))
+    process.pass_over(pin)
+    for _ in range(3):
+        world.settle()
+    for each in (process, process, Process()):
+        outcome = each.pass_over(pin)
+        assert outcome.condition is Condition.STALLED
+        assert "set restarted_at to try again" in outcome.reason
+    assert world.updates() == [{"forceNewDeployment": True}]
+    world.rehearsal.mark_bad("registry.example/api:v1", bad=False)
+    again = pinned(restarted_at=world.instant(-3))
+    process.pass_over(again)
+    world.settle()
+    assert process.pass_over(again).condition is Condition.IN_SYNC
+
+
+def test_a_restart_that_shows_nothing_of_its_failure_is_not_made_again(world: World, process: Process) -> None:
+    """Where ECS rolls back to the deployment that there was, with the time of its creation."""
+    gives_up(world, rollback=True)
+    before = world.primary()["createdAt"]
+    pin = pinned(restarted_at=world.instant(-3))
+    process.pass_over(pin)
+    for _ in range(3):
+        world.settle()
+
+    def restored(parsed: Any) -> None:
+        for service in parsed["services"]:
+            service["deployments"][0]["createdAt"] = before
+
+    process.tells("DescribeServices", restored)
+    outcome = process.pass_over(pin)
+    assert (outcome.condition, outcome.changes) == (Condition.STALLED, ())
+    assert "ECS gave up the rollout that was to replace all tasks (restarted_at)" in outcome.reason
+
+
+def test_a_secret_that_changes_again_restarts_after_a_restart_that_ecs_gave_up(world: World, process: Process) -> None:
+    world.secret("one")
+    world.rehearsal.advance(3)
+    gives_up(world, rollback=True)
+    pin = pinned(secrets=(SECRET,))
+    process.pass_over(pin)
+    for _ in range(3):
+        world.settle()
+    assert process.pass_over(pin).condition is Condition.STALLED
+    world.secret("two")
+    world.rehearsal.advance(3)
+    assert process.pass_over(pin).reason == "asked AWS to restart"
+
+
+@pytest.mark.parametrize("history", [True, False])
+def test_a_restart_is_not_made_twice_by_a_new_process_and_one_stale_answer(
+    world: World, process: Process, monkeypatch: pytest.MonkeyPatch, history: bool
+) -> None:
+    if not history:
+        monkeypatch.setattr("rehearsal.ecs._OPERATIONS", _without("ListServiceDeployments"))
+    pin = pinned(restarted_at=world.instant(-10))
+    process.pass_over(pin)
+    world.rehearsal.advance(2)
+    world.rehearsal.fault("ecs", "DescribeServices", "stale", seconds=30)
+    outcome = Process().pass_over(pin)
+    assert outcome.condition is Condition.PROGRESSING
+    if history:
+        assert outcome.reason == "waiting for ECS to show the restart that was asked of it (restarted_at)"
+    assert len(world.updates()) == (1 if history else 2)  # an endpoint without a history counts as no record
+
+
+def test_a_restart_that_has_succeeded_is_not_made_twice_for_a_stale_answer(world: World, process: Process) -> None:
+    world.rehearsal.advance(300)
+    pin = pinned(restarted_at=world.instant(-10))
+    process.pass_over(pin)
+    world.settle()
+    world.rehearsal.fault("ecs", "DescribeServices", "stale", seconds=300)
+    assert Process().pass_over(pin).condition is Condition.IN_SYNC
+    assert len(world.updates()) == 1
+
+
+def test_a_history_without_statuses_is_no_record_of_a_restart(world: World, process: Process) -> None:
+    process.tells("ListServiceDeployments", lambda told: [each.pop("status") for each in told["serviceDeployments"]])
+    pin = pinned(restarted_at=world.instant(-10))
+    assert process.pass_over(pin).reason == "asked AWS to restart"
+    world.settle()
+    assert process.pass_over(pin).condition is Condition.IN_SYNC
+
+
+def test_a_deployment_does_not_wait_for_what_became_of_a_restart(world: World, process: Process) -> None:
+    world.rehearsal.advance(60)
+    pin = pinned(restarted_at=world.instant(-10), task_revision=2)
+    process.tells("ListServiceDeployments", lambda told: told["serviceDeployments"].clear())
+    assert process.pass_over(pin).reason == "asked AWS to deploy"
+    assert process.calls["ListServiceDeployments"] == 1
+
+
+def test_the_history_of_a_restart_is_read_once_for_each_deployment(world: World, process: Process) -> None:
+    pin = pinned(restarted_at=world.instant(-10))
+    process.pass_over(pin)
+    world.settle()
+    process.pass_over(pin)
+    assert process.calls["ListServiceDeployments"] == 1
+    assert process.pass_over(pin).condition is Condition.IN_SYNC
+    assert process.calls == {"DescribeServices": 1}
+
+
+def test_the_history_is_not_read_for_a_reason_older_than_it(world: World, process: Process) -> None:
+    assert process.pass_over(pinned(restarted_at=datetime(2020, 1, 1, tzinfo=UTC))).condition is Condition.IN_SYNC
+    assert "ListServiceDeployments" not in process.calls
+
+
+def test_a_count_does_not_wait_for_a_revision_that_cannot_run(world: World, process: Process) -> None:
+    pin = pinned(desired_count=8, env={"A": "b"}, container="none")
+    outcome = process.pass_over(pin)
+    assert outcome.reason == "asked AWS to scale"
+    assert outcome.live is not None
+    assert [each.type for each in outcome.live.advice] == ["revision_blocked"]
+    for _ in range(2):
+        outcome = process.pass_over(pin)
+        assert outcome.condition is Condition.STALLED
+        assert "has no container 'none'" in outcome.reason
+        world.settle()
+    assert world.updates() == [{"desiredCount": 8}]
 
 
 def test_r8_r9_no_rollout_is_ever_stopped() -> None:
@@ -640,6 +860,101 @@ def test_a_count_outside_the_band_stalls_and_inside_it_is_autoscalings(world: Wo
     assert outcome.condition is Condition.STALLED
     assert "desired_count 20 is outside what autoscaling allows (1 to 10)" in outcome.reason
     assert world.writes() == []
+
+
+def without_targets(process: Process, *, times: int = 1) -> None:
+    """The next answers of application autoscaling are empty."""
+    left = [True] * times
+
+    def empty(parsed: Any) -> None:
+        if left:
+            left.pop()
+            parsed["ScalableTargets"] = []
+
+    process.tells("DescribeScalableTargets", empty, "application-autoscaling")
+
+
+def looks_again(outcome: Outcome) -> bool:
+    return isinstance(outcome.error, Absent) and "told no scalable target" in outcome.reason
+
+
+def test_one_empty_answer_at_the_way_back_forgets_no_scaling(world: World) -> None:
+    world.autoscale(1, 10)
+    shutdown = Process(looked=False)
+    shutdown.pass_over(pinned(desired_count=0))
+    world.settle()
+    process = Process(looked=False)
+    without_targets(process)
+    assert looks_again(process.pass_over(pinned()))
+    assert world.tags() == {"trueup:count-before-shutdown": "2 resume:in+out+scheduled"}
+    process.pass_over(pinned())
+    world.settle()
+    assert process.pass_over(pinned()).condition is Condition.IN_SYNC
+    assert (world.service()["runningCount"], world.suspended(), world.tags()) == (2, set(), {})
+
+
+def test_one_empty_answer_at_a_shutdown_is_made_good_by_the_next(world: World) -> None:
+    world.autoscale(1, 10)
+    process = Process(looked=False)
+    without_targets(process)
+    for _ in range(2):
+        process.pass_over(pinned(desired_count=0))
+        world.settle()
+    assert world.tags() == {"trueup:count-before-shutdown": "2 resume:in+out+scheduled"}
+    assert len(world.suspended()) == 3
+    process.pass_over(pinned())
+    world.settle()
+    assert process.pass_over(pinned()).condition is Condition.IN_SYNC
+    assert (world.service()["runningCount"], world.suspended(), world.tags()) == (2, set(), {})
+
+
+def test_one_empty_answer_takes_no_count_from_autoscaling(world: World) -> None:
+    world.autoscale(1, 10)
+    world.ecs.update_service(cluster=CLUSTER, service=NAME, desiredCount=8)
+    world.settle()
+    world.forget()
+    process = Process(looked=False)
+    assert process.pass_over(pinned(desired_count=4)).condition is Condition.IN_SYNC
+    without_targets(process)
+    assert looks_again(process.pass_over(pinned(desired_count=4)))
+    world.settle()
+    assert process.pass_over(pinned(desired_count=4)).condition is Condition.IN_SYNC
+    assert world.writes() == []
+
+
+def test_that_there_is_no_autoscaling_is_a_fact_after_five_seconds(world: World) -> None:
+    process = Process(looked=False)
+    for _ in range(2):
+        assert looks_again(process.pass_over(pinned(desired_count=4)))
+        world.rehearsal.advance(2)
+    world.rehearsal.advance(4)
+    assert process.pass_over(pinned(desired_count=4)).reason == "asked AWS to scale"
+    assert process.pass_over(pinned(desired_count=5)).reason == "asked AWS to scale"  # it stays a fact
+
+
+def test_a_target_that_is_gone_ends_the_record_of_a_shutdown(world: World) -> None:
+    world.autoscale(1, 10)
+    process = Process(looked=False)
+    process.pass_over(pinned(desired_count=0))
+    world.settle()
+    without_targets(process, times=9)
+    assert looks_again(process.pass_over(pinned()))
+    world.settle()
+    process.pass_over(pinned())
+    assert world.tags() == {}
+
+
+def test_a_count_that_is_live_waits_for_no_second_look(world: World) -> None:
+    assert Process(looked=False).pass_over(pinned(desired_count=2)).condition is Condition.IN_SYNC
+    assert Process(looked=False).pass_over(pinned(desired_count=0)).reason == "asked AWS to scale"
+
+
+def test_an_endpoint_without_autoscaling_is_believed_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unsupported(*_: object) -> None:
+        raise Unsupported("DescribeScalableTargets")
+
+    monkeypatch.setattr("rehearsal.autoscaling.Autoscaling.answer", unsupported)
+    assert Process(looked=False).pass_over(pinned(desired_count=4)).reason == "asked AWS to scale"
 
 
 # Families

@@ -2,7 +2,7 @@
 
 import io
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from desired_state.model import Maintenance
 from reconcilers.aws import Connection, Place
 from reconcilers.contract import Absent, Change, Condition, Drift, Outcome, Result, Stalled
-from reconcilers.listener_records import Listener, Page, Rule, Shown, page_in, plain_forward, rule_record
+from reconcilers.listener_records import Listener, Page, Rule, Shown, Twice, page_in, plain_forward, rule_record
 from reconcilers.maintenance import (
     EnterMaintenance,
     LeaveMaintenance,
@@ -46,8 +46,8 @@ def by_default_action(**more: Any) -> Maintenance:
     return section(strategy="default_action", target_group="replaydash-production-api", **more)
 
 
-def pin(asked: Maintenance | None, commit: str = "c1") -> MaintenancePin:
-    return MaintenancePin(ENVIRONMENT, commit, asked)
+def pin(asked: Maintenance | None, commit: str = "c1", **more: Any) -> MaintenancePin:
+    return MaintenancePin(**{"environment": ENVIRONMENT, "commit": commit, "section": asked, **more})
 
 
 PAGE = Page.pinned(section())
@@ -89,6 +89,72 @@ def test_a1_our_rule_is_numbered_below_every_other_one(
     assert live.priority == priority
     assert bool(live.blocked) is (priority == 0)
     assert len(live.strays) == max(len(own) - 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("others", "own", "former", "priority"),
+    [
+        pytest.param((10,), (), 9, 8, id="ours comes before the one of a former name"),
+        pytest.param((20,), (12,), 9, 12, id="ours stays where it is until that one has gone"),
+        pytest.param((2,), (), 1, 0, id="no free number"),
+    ],
+)
+def test_a_rule_of_a_former_name_is_a_stray(
+    others: tuple[int, ...], own: tuple[int, ...], former: int, priority: int
+) -> None:
+    at, ours = listener(*others, own=(*own, former))
+    ours = tuple(replace(shown, former=shown.priority == former) for shown in ours)
+    live = by_rule(section(), at, ours)
+    assert (live.priority, live.shown is not None) == (priority, bool(own))
+    assert [shown.priority for shown in live.strays] == [former]
+
+
+def entering(**more: Any) -> tuple[str, ...]:
+    live = LiveMaintenance(**{"listener": LISTENER, "priority": 9, **more})
+    return next(iter(MaintenanceReconciler.diff(pin(section()), live))).asks
+
+
+def test_what_is_refused_at_one_place_is_another_request_than_the_next_place() -> None:
+    later = pin(section(message="another message"))
+    other_page = next(iter(MaintenanceReconciler.diff(later, LiveMaintenance(listener=LISTENER, priority=9))))
+    places: list[dict[str, Any]] = [
+        {},
+        {"priority": 8},
+        {"listener": "l"},
+        {"target_group": TARGET},
+        {"target_group": OTHER},
+    ]
+    assert len({*(entering(**place) for place in places), other_page.asks}) == len(places) + 1
+    assert entering() == entering()
+    left = [Shown("l", PAGE, "r"), Shown("l", PAGE, "s"), Shown("l", PAGE), Shown("k", PAGE)]
+    live = LiveMaintenance(strays=tuple(left))
+    assert len({change.asks for change in MaintenanceReconciler.diff(pin(None), live)}) == len(left)
+
+
+@pytest.mark.parametrize(
+    ("looks", "fact"),
+    [
+        pytest.param([0], False, id="one look"),
+        pytest.param([0, 4.9], False, id="two looks that lie too close together"),
+        pytest.param([0, 5], True, id="two looks that lie apart"),
+        pytest.param([0, "there", 5], False, id="it was there between them"),
+        pytest.param(["removed", 0], True, id="one look after AWS said so"),
+        pytest.param(["removed", "there", 0], False, id="it was there although AWS said so"),
+    ],
+)
+def test_what_is_missing_is_a_fact_once_two_looks_that_lie_apart_agree(looks: list[Any], fact: bool) -> None:
+    now = [0.0]
+    twice = Twice[str](lambda: now[0])
+    seen = False
+    for look in looks:
+        if look == "there":
+            twice.keep(())
+        elif look == "removed":
+            twice.removed("it")
+        else:
+            now[0] = look
+            seen = twice.missing("it")
+    assert (seen, "it" in twice) == (fact, fact)
 
 
 @settings(max_examples=100, deadline=None)
@@ -261,26 +327,39 @@ def test_a4_a_page_that_a_load_balancer_refuses_is_refused_before(more: dict[str
 
 
 class Daemon:
-    """One process: passes over one environment, with the memory that a process has."""
+    """One process: passes over one environment, with the memory that a process has and a clock that stands still."""
 
     def __init__(self) -> None:
         self.calls: Counter[str] = Counter()
         self.connection = Connection(
             Place("us-east-1"), on_call=lambda _, operation, *rest: self.calls.update([operation])
         )
-        self.reconciler = MaintenanceReconciler(self.connection)
+        self.now = 0.0
+        self.reconciler = MaintenanceReconciler(self.connection, lambda: self.now)
 
-    def pass_over(self, asked: Maintenance | None, commit: str = "c1", *, may_act: bool = True) -> Outcome:
+    def pass_over(self, asked: Maintenance | None, commit: str = "c1", *, may_act: bool = True, **more: Any) -> Outcome:
         self.calls.clear()
         refusal = None if may_act else Outcome(Condition.DRIFTED)
-        return reconcile(self.reconciler, pin(asked, commit), lambda _: refusal)  # type: ignore[arg-type,return-value]
+        wanted = pin(asked, commit, **more)
+        return reconcile(self.reconciler, wanted, lambda _: refusal)  # type: ignore[arg-type,return-value]
 
-    def settle(self, asked: Maintenance | None, commit: str = "c1") -> Outcome:
+    def settle(self, asked: Maintenance | None, commit: str = "c1", **more: Any) -> Outcome:
         """Passes until nothing changes any more; at most three."""
-        outcomes = [self.pass_over(asked, commit)]
+        outcomes = [self.pass_over(asked, commit, **more)]
         while outcomes[-1].condition is Condition.PROGRESSING and len(outcomes) < 3:
-            outcomes.append(self.pass_over(asked, commit))
+            outcomes.append(self.pass_over(asked, commit, **more))
         return outcomes[-1]
+
+    def misread(self, operation: str, edit: Callable[[dict[str, Any]], None], after: int = 0) -> None:
+        """One answer to this read is an old one: the next, or the one after so many others."""
+        answers = iter(range(after + 1))
+
+        def once(parsed: dict[str, Any], **_: object) -> None:
+            if next(answers, None) == after:
+                edit(parsed)
+
+        events = self.connection.reading("elbv2").meta.events
+        events.register(f"after-call.elastic-load-balancing-v2.{operation}", once)
 
 
 class LoadBalancing:
@@ -325,6 +404,17 @@ class LoadBalancing:
             **{"Actions": [{"Type": "forward", "TargetGroupArn": self.web}], **more},
         )
         return told["Rules"][0]["RuleArn"]
+
+    def add_page(self, **tags: str) -> None:
+        """Somebody's rule that answers every path with a page."""
+        told: Any = [{"Key": f"trueup:{key}", "Value": value} for key, value in tags.items()]
+        self.elb.create_rule(
+            ListenerArn=self.http,
+            Priority=7,
+            Conditions=[{"Field": "path-pattern", "Values": ["/*"]}],
+            Actions=[FIXED],
+            Tags=[{"Key": "team", "Value": "web"}, *told],
+        )
 
     def state(self, listener: str = "") -> list[tuple[str, Any, Any]]:
         told = self.elb.describe_rules(ListenerArn=listener or self.http)["Rules"]
@@ -413,6 +503,30 @@ def test_a_steady_pass_is_one_call(daemon: Daemon, aws: LoadBalancing, make: Any
     for _ in range(3):
         assert daemon.pass_over(make(enabled=enabled)).condition is Condition.IN_SYNC
         assert daemon.calls == {"DescribeRules": 1}
+
+
+def test_a_commit_that_says_nothing_new_of_maintenance_costs_nothing_more(daemon: Daemon, aws: LoadBalancing) -> None:
+    for asked, cost in ((None, {}), (section(enabled=False), {"DescribeRules": 1})):
+        daemon.settle(asked, "c1")
+        daemon.now += 60
+        daemon.pass_over(asked, "c2")
+        assert daemon.calls == cost
+
+
+def test_all_environments_of_a_pass_share_one_look_at_all_listeners(daemon: Daemon, aws: LoadBalancing) -> None:
+    aws.add_page(environment="e3", maintenance="rule")
+    found = [len(daemon.pass_over(None, may_act=False, environment=f"e{n}").drifts) for n in range(3)]
+    daemon.calls.clear()
+    assert len(daemon.pass_over(None, may_act=False, environment="e3").drifts) == 1
+    assert found == [0, 0, 0]
+    assert daemon.calls["DescribeLoadBalancers"] == 0
+
+
+def test_a_look_at_all_listeners_is_not_shared_across_a_write(daemon: Daemon, aws: LoadBalancing) -> None:
+    daemon.pass_over(None, environment="another")
+    daemon.pass_over(section())
+    assert [drift.desired for drift in daemon.pass_over(None, "c2").drifts] == ["off"]
+    assert aws.shows() == "replaydash-production-web"
 
 
 def test_a_file_without_maintenance_costs_nothing_once_all_listeners_were_looked_through(
@@ -510,6 +624,9 @@ def test_a5_priority_in_use_stalls_and_reshuffles_nothing(daemon: Daemon, aws: L
     with pytest.raises(Stalled, match="took the priority that maintenance needs: give it a larger number"):
         daemon.reconciler.apply(pin(section()), change)
     assert aws.state() == before
+    after = daemon.pass_over(section())
+    assert after.attempts[0].change.asks != change.asks  # the next free number is another request
+    assert aws.shows() == MESSAGE
 
 
 @pytest.mark.parametrize("make", STRATEGIES)
@@ -645,6 +762,125 @@ def test_the_page_of_another_environment_is_never_touched(daemon: Daemon, aws: L
     assert aws.state() == before
 
 
+def test_whose_a_page_is_counts_once_two_looks_agree(daemon: Daemon, aws: LoadBalancing) -> None:
+    aws.add_page()
+    for asked, per_pass in ((section(enabled=False), 1), (None, 0)):
+        daemon = Daemon()
+        first = daemon.pass_over(asked)
+        assert (first.condition, first.reason[:13]) == (Condition.PROGRESSING, "looking again")
+        daemon.now += 5
+        assert daemon.pass_over(asked).condition is Condition.IN_SYNC
+        assert daemon.calls["DescribeTags"] == 1
+        daemon.now += 5
+        assert daemon.pass_over(asked).condition is Condition.IN_SYNC
+        assert daemon.calls == +Counter(DescribeRules=per_pass)
+
+
+def without_tags(parsed: dict[str, Any]) -> None:
+    for told in parsed["TagDescriptions"]:
+        told["Tags"] = []
+
+
+def without_rules(parsed: dict[str, Any]) -> None:
+    parsed["Rules"] = [rule for rule in parsed["Rules"] if rule["IsDefault"]]
+
+
+@pytest.mark.parametrize(
+    ("make", "later"),
+    [
+        pytest.param(section, section(enabled=False), id="a rule, at the pinned listener"),
+        pytest.param(section, None, id="a rule, elsewhere"),
+        pytest.param(by_default_action, section(enabled=False), id="the default action, at the pinned listener"),
+        pytest.param(by_default_action, None, id="the default action, elsewhere"),
+    ],
+)
+def test_one_answer_without_tags_keeps_no_page_up(
+    daemon: Daemon, aws: LoadBalancing, make: Any, later: Maintenance | None
+) -> None:
+    before = aws.state()
+    daemon.settle(make())
+    restarted = Daemon()
+    restarted.misread("DescribeTags", without_tags)
+    assert restarted.pass_over(later, "c2").condition is Condition.PROGRESSING
+    restarted.now += 5
+    assert restarted.settle(later, "c2").condition is Condition.IN_SYNC
+    assert (aws.state(), aws.tags(aws.http)) == (before, {})
+
+
+@pytest.mark.parametrize("left_before", [True, False])
+def test_one_answer_without_the_stray_keeps_no_page_up(daemon: Daemon, aws: LoadBalancing, left_before: bool) -> None:
+    daemon.settle(section())
+    if left_before:
+        daemon.settle(section(enabled=False))
+        daemon.settle(section())
+    daemon.now += 5
+    daemon.misread("DescribeRules", without_rules, after=2)  # both listeners are looked through before
+    assert daemon.pass_over(None, "c2").attempts == ()
+    assert daemon.pass_over(None, "c2").condition is Condition.PROGRESSING
+    assert daemon.settle(None, "c2").condition is Condition.IN_SYNC
+    assert aws.shows() == "replaydash-production-web"
+
+
+def test_a_stray_that_somebody_took_away_is_gone_once_two_looks_agree(daemon: Daemon, aws: LoadBalancing) -> None:
+    daemon.settle(section())
+    daemon.pass_over(None, "c2", may_act=False)
+    aws.elb.delete_rule(RuleArn=aws.own_rule())
+    assert daemon.pass_over(None, "c2").condition is Condition.PROGRESSING
+    daemon.now += 5
+    assert daemon.pass_over(None, "c2").condition is Condition.IN_SYNC
+    daemon.pass_over(None, "c2")
+    assert daemon.calls == {}
+
+
+def test_a_rule_that_shows_only_after_the_look_at_all_listeners_is_found_by_a_later_one(
+    daemon: Daemon, aws: LoadBalancing
+) -> None:
+    daemon.pass_over(None, "c2")
+    aws.add_page(environment=ENVIRONMENT, maintenance="rule")
+    daemon.now += 300
+    assert daemon.settle(None, "c2").condition is Condition.IN_SYNC
+    assert aws.shows() == "replaydash-production-web"
+    daemon.now += 3000
+    daemon.pass_over(None, "c2")
+    assert daemon.calls == {}
+
+
+RENAMED: Any = {"environment": "renamed", "former": ("older", ENVIRONMENT)}
+
+
+@pytest.mark.parametrize("later", [None, "off"])
+@pytest.mark.parametrize("make", STRATEGIES)
+def test_a_page_of_a_former_name_is_taken_away(
+    daemon: Daemon, aws: LoadBalancing, make: Any, later: str | None
+) -> None:
+    before = aws.state()
+    daemon.settle(make())
+    asked = make(enabled=False) if later else None
+    assert daemon.settle(asked, "c2", **RENAMED).condition is Condition.IN_SYNC
+    assert (aws.state(), aws.tags(aws.http)) == (before, {})
+
+
+def test_a_rule_of_a_former_name_goes_once_our_own_is_entered(daemon: Daemon, aws: LoadBalancing) -> None:
+    daemon.settle(section())
+    first = daemon.pass_over(section(), "c2", **RENAMED)
+    assert [change.verb for change in first.changes] == ["enter_maintenance"]
+    assert sorted(aws.priorities()) == ["10", "20", "8", "9", "default"]
+    assert daemon.settle(section(), "c2", **RENAMED).condition is Condition.IN_SYNC
+    assert sorted(aws.priorities()) == ["10", "20", "8", "default"]
+    assert aws.tags(aws.own_rule())["trueup:environment"] == "renamed"
+    assert aws.shows() == MESSAGE
+
+
+def test_a_default_action_of_a_former_name_is_tagged_anew(daemon: Daemon, aws: LoadBalancing) -> None:
+    daemon.settle(by_default_action())
+    during = aws.state()
+    assert daemon.settle(by_default_action(), "c2", **RENAMED).condition is Condition.IN_SYNC
+    assert aws.state() == during
+    assert aws.tags(aws.http)["trueup:environment"] == "renamed"
+    daemon.pass_over(by_default_action(), "c2", **RENAMED)
+    assert daemon.calls == {"DescribeRules": 1}
+
+
 def refuse(daemon: Daemon, operation: str, code: str, status: int, kind: str = "text/xml") -> None:
     def answer(request: Any, **_: object) -> AWSResponse:
         body = io.BytesIO(
@@ -672,8 +908,9 @@ def test_listeners_that_cannot_be_looked_through_are_advice_and_no_error(
 ) -> None:
     daemon.settle(asked)  # names are known from here on
     refuse(daemon, "DescribeLoadBalancers", *answer)
+    daemon.now += 300
     for _ in range(2):  # and asked again, until it is known
-        outcome = daemon.pass_over(asked, "c2")
+        outcome = daemon.pass_over(asked)
         assert outcome.condition is Condition.IN_SYNC
         assert outcome.live is not None
         assert [advice.type for advice in outcome.live.advice] == ["maintenance_unknown"]
