@@ -3,13 +3,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 PACKAGES := daemon desired_state reconcilers rehearsal
 
-.PHONY: demo test check bench lock clean
+.PHONY: demo test lint check bench lock clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    a rollback story on this machine, about a minute"
 	@echo "make test    all tests"
-	@echo "make check   format, lint, types, architecture, tests with coverage"
+	@echo "make lint    format, lint, types, architecture"
+	@echo "make check   all of that, and the tests with branch coverage"
 	@echo "make bench   counts and figures, and the runbook side by side"
 	@echo "make lock    resolve the dependencies anew"
 
@@ -17,15 +18,17 @@ demo: .venv/ready
 	$(BIN)/trueup demo
 
 test: .venv/ready
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	rm -f .coverage .coverage.*
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(OPTIONS)
 
-check: .venv/ready
+lint: .venv/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	rm -f .coverage .coverage.*
-	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term
+
+check: lint
+	$(MAKE) test OPTIONS="--cov --cov-report=term"
 
 bench: .venv/ready
 	$(BIN)/python -m tests.bench

@@ -29,7 +29,7 @@ from desired_state.model import Environment, Mode
 from desired_state.parse import Invalid, Problem, parse
 from desired_state.parse import schema as file_schema
 from desired_state.repository import Repository, shown_location
-from desired_state.values import printable, shown
+from desired_state.values import printable
 from reconcilers.aws import Connection, Place, sentence
 from reconcilers.contract import Condition
 
@@ -49,13 +49,18 @@ def run(chosen: argparse.Namespace) -> int:
     loop, metrics, telling = _loop(chosen, stop)
     if chosen.once:
         _on_signals(stop, lambda: None)
-        return _once(loop, stop, chosen.timeout)
+        return _once(loop, telling, stop, chosen.timeout)
     try:
         server = http.serve(chosen.listen, loop.status, metrics)
     except (OSError, ValueError) as error:
         raise Misused(f"cannot listen on {chosen.listen}: {error}; give another --listen HOST:PORT") from error
     schedule = Schedule(loop, chosen.interval)
-    _on_signals(stop, schedule.ask_again)
+
+    def ask_again() -> None:
+        telling.journal.asked_again()
+        schedule.ask_again()
+
+    _on_signals(stop, ask_again)
     telling.journal.started(chosen.listen, chosen.interval)
     schedule.start()
     # A signal may reach any thread, for one while git is being started; only this one runs its handler, once awake.
@@ -88,10 +93,12 @@ def plan(chosen: argparse.Namespace) -> int:
 def validate(chosen: argparse.Namespace) -> int:
     """`trueup validate`."""
     standings, problems = _from_files(chosen.files)
+    bad = {problem.file for problem in problems}
+    for standing in standings:
+        if standing.file not in bad:
+            sys.stdout.write(f"{printable(standing.file, 200)}: valid; {_summary(standing)}\n")
     for problem in problems:
         sys.stderr.write(f"{problem}\n")
-    for standing in standings:
-        sys.stdout.write(f"{printable(standing.file, 200)}: valid; {_summary(standing)}\n")
     return 1 if problems else 0
 
 
@@ -134,7 +141,7 @@ def _source(chosen: argparse.Namespace) -> tuple[Source, GitStatus]:
     return Source(repository, chosen.path), git
 
 
-def _once(loop: Loop, stop: threading.Event, timeout: float) -> int:
+def _once(loop: Loop, telling: Telling, stop: threading.Event, timeout: float) -> int:
     """Passes until nothing is progressing. What cannot be read is tried a few times, not for the whole time-out."""
     end = time.monotonic() + timeout
     loop.poll()
@@ -145,7 +152,9 @@ def _once(loop: Loop, stop: threading.Event, timeout: float) -> int:
         stop.wait(max(0.05, min([*waits, end - time.monotonic()])))
     status = loop.status()
     good = bool(status.environments) and all(environment.in_sync for environment in status.environments)
-    return 0 if good and not status.git.problems and not status.git.error else 1
+    good = good and not status.git.problems and not status.git.error
+    telling.journal.ended(status, in_sync=good, timed_out=loop.unsettled and time.monotonic() >= end)
+    return 0 if good else 1
 
 
 def _planned(
@@ -198,23 +207,28 @@ def _from_files(files: Iterable[Path]) -> tuple[list[Standing], tuple[Problem, .
             standings.append(Standing(file=str(file), commit="", environment=parse(_content(file), str(file))))
         except Invalid as error:
             problems += error.problems
+        except _Unreadable as error:
+            problems.append(Problem(str(file), 1, "", f"{error}", "name an environment file"))
     return standings, (*problems, *contested(standings))
 
 
+class _Unreadable(Exception):
+    """There is no file to read."""
+
+
 def _content(file: Path) -> bytes:
-    name = shown(str(file))
     try:
         # Not blocking: opening a named pipe would wait for somebody to write into it.
         descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as error:
-        raise Misused(f"cannot read {name}: {getattr(error, 'strerror', error)}") from error
+        raise _Unreadable(f"cannot be read ({getattr(error, 'strerror', error)})") from error
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise Misused(f"{name} is not an ordinary file; name environment files")
+            raise _Unreadable("is not an ordinary file")
         with os.fdopen(descriptor, "rb", closefd=False) as opened:
             return opened.read(_MOST_BYTES)
     except OSError as error:
-        raise Misused(f"cannot read {name}: {error.strerror}") from error
+        raise _Unreadable(f"cannot be read ({error.strerror})") from error
     finally:
         os.close(descriptor)
 

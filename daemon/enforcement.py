@@ -91,12 +91,16 @@ class Enforcement:
         """The environment is no longer ours: what runs stops before its next write."""
         self._retired = True
 
-    def judge(self, problems: tuple[Problem, ...]) -> None:
-        """What is wrong with the file at the head. Then the desired state itself is a resource, and stalled."""
+    def judge(self, head: str, problems: tuple[Problem, ...]) -> None:
+        """What is wrong with the file at the head commit. Then the desired state itself is a resource, and stalled."""
         reason, condition = "", Condition.IN_SYNC
         if problems:
             more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-            reason, condition = f"{problems[0]}{more}; the last good commit stays in force", Condition.STALLED
+            reason = (
+                f"commit {head[:8]} is refused: {problems[0]}{more}; "
+                f"the last good commit, {self._next.commit[:8]}, stays in force"
+            )
+            condition = Condition.STALLED
         now, kind = self._clock.wall(), "desired_state"
         since = self._file.since if self._file and self._file.condition is condition else now
         self._file = ResourceStatus(kind=kind, name=kind, condition=condition, reason=reason, since=since, observed=now)

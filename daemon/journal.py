@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 from botocore.exceptions import BotoCoreError, ClientError
 
-from daemon.status import EnvironmentStatus, GitStatus
+from daemon.status import EnvironmentStatus, GitStatus, Status
 from reconcilers.contract import Absent, Condition, Drift, Outcome, Result, Stalled, Superseded, Unseen
 from reconcilers.secrets import Moved
 
@@ -42,6 +42,21 @@ class Journal:
     def stopped(self) -> None:
         """The daemon has ended in good order."""
         self._log.info("stopped")
+
+    def asked_again(self) -> None:
+        """A person asks: everything is looked at now, and what AWS refused is tried again."""
+        self._log.info("asked_again")
+
+    def ended(self, status: Status, *, in_sync: bool, timed_out: bool) -> None:
+        """`run --once` has come to its end, and to what."""
+        wrong = [
+            f"{environment.name} {resource.kind} {resource.name}: {resource.condition.value}"
+            for environment in status.environments
+            for resource in environment.resources
+            if resource.condition is not Condition.IN_SYNC
+        ]
+        line: dict[str, Any] = {"in_sync": in_sync, "timed_out": timed_out, "not_in_sync": _listed(wrong)}
+        self._log.log(logging.INFO if in_sync else logging.WARNING, "ended", **line)
 
     def resource(self, environment: str, commit: str, kind: str, name: str, outcome: Outcome) -> None:
         """One line when something changed, was attempted, or is still wrong after ten minutes."""

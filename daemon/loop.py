@@ -131,7 +131,7 @@ class Loop:
             name = standing.environment.environment
             try:
                 following[name] = self._followed(self._enforcements.get(name), standing, seen)
-                following[name].judge(tuple(each for each in found.problems if each.file == standing.file))
+                following[name].judge(found.head, tuple(each for each in found.problems if each.file == standing.file))
             except Exception as error:  # noqa: BLE001 — a mistake of ours in one file must not keep back the others
                 self._around.telling.failed(name, error)
         left = [known for name, known in self._enforcements.items() if following.get(name) is not known]

@@ -206,9 +206,11 @@ def settled(before: Versions, candidates: Versions, bad: Iterable[str]) -> Versi
     return versions
 
 
-def contested(standings: Iterable[Standing]) -> tuple[Problem, ...]:
-    """What two files claim at once."""
-    return tuple(clash.problem(clash.files[1]) for clash in _clashes({each.file: each for each in standings}))
+def contested(standings: Sequence[Standing]) -> tuple[Problem, ...]:
+    """What two files claim at once, said of the later one."""
+    order = [each.file for each in standings]
+    clashes = _clashes({each.file: each for each in standings})
+    return tuple(clash.problem(max(clash.files, key=order.index)) for clash in clashes)
 
 
 def committed_before(file: Path, environment: Environment) -> Environment | None:
@@ -241,7 +243,7 @@ class _Clash:
     def problem(self, of: str) -> Problem:
         mine = self.files.index(of)
         other = f"{self.keys[1 - mine]} of {self.files[1 - mine]}"
-        return Problem(of, 1, self.keys[mine], f"is claimed already by {other}", "give it one owner")
+        return Problem(of, 1, self.keys[mine], f"is claimed already by {other}", "remove it from one of the two")
 
 
 def _clashes(versions: Versions) -> Iterator[_Clash]:

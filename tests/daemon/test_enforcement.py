@@ -540,13 +540,16 @@ def test_a_bad_file_is_a_stalled_desired_state_while_the_last_good_commit_stays(
     one.look()
     good = one.enforcement.status()
 
-    one.enforcement.judge((Problem("production.yaml", 4, "services.api.x", "is unknown", "take it out"),) * 3)
+    one.enforcement.judge(
+        "0123456789abcdef", (Problem("production.yaml", 4, "services.api.x", "is unknown", "take it out"),) * 3
+    )
 
     bad = one.enforcement.status()
     first = bad.resources[0]
     assert (first.kind, first.name, first.condition) == ("desired_state", "desired_state", "stalled")
     assert first.reason == (
-        "production.yaml:4: services.api.x: is unknown; take it out (and 2 more); the last good commit stays in force"
+        "commit 01234567 is refused: production.yaml:4: services.api.x: is unknown; take it out (and 2 more); "
+        f"the last good commit, {good.commit[:8]}, stays in force"
     )
     assert (bad.valid, bad.in_sync, bad.commit) == (False, False, good.commit)
     assert bad.resources[1:] == good.resources
@@ -557,12 +560,12 @@ def test_time_in_sync_stops_while_the_file_is_bad_and_goes_on_when_it_is_mended(
     one = One(counts(api=1))
     one.look()
     good = one.enforcement.status()
-    one.enforcement.judge((Problem("production.yaml", 1, "", "is empty", "fill it"),))
+    one.enforcement.judge("0123456789abcdef", (Problem("production.yaml", 1, "", "is empty", "fill it"),))
     one.time.pass_(30)
     one.look()
     assert one.enforcement.status().last_in_sync == good.last_in_sync
 
-    one.enforcement.judge(())
+    one.enforcement.judge("0123456789abcdef", ())
     one.look()
 
     mended = one.enforcement.status()

@@ -18,12 +18,13 @@ from botocore.exceptions import ClientError
 
 from daemon import logs
 from daemon.journal import REMIND, Journal
-from daemon.status import EnvironmentStatus, GitStatus, ResourceStatus
+from daemon.status import EnvironmentStatus, GitStatus, ResourceStatus, Status
 from daemon.terminal_log import TerminalRenderer
 from desired_state.parse import Problem
 from reconcilers.contract import Advice, Attempt, Change, Condition, Drift, Observation, Outcome, Result, Stalled
 
 NOON = datetime(2024, 2, 24, 12, tzinfo=UTC)
+GIT = GitStatus(repository="r", branch="main", path="p.yaml", head="c1")
 IN_SYNC = Outcome(Condition.IN_SYNC)
 
 
@@ -287,10 +288,28 @@ def test_a_pass_with_news_is_told(log: Log, second: EnvironmentStatus, writes: i
     assert len(log.lines()) == 1
 
 
+# --- the end, and a person who asks
+
+
+def test_the_end_of_once_says_what_is_not_in_sync(log: Log) -> None:
+    everything = Status(git=GIT, environments=(status(Condition.IN_SYNC, Condition.STALLED),))
+
+    log.journal.ended(everything, in_sync=False, timed_out=True)
+    log.journal.ended(Status(git=GIT, environments=(status(Condition.IN_SYNC),)), in_sync=True, timed_out=False)
+
+    bad, good = log.lines()
+    assert (bad["level"], bad["timed_out"]) == ("warning", True)
+    assert [each.rpartition(" ")[2] for each in bad["not_in_sync"]] == ["stalled"]
+    assert (good["level"], good["in_sync"], good["not_in_sync"]) == ("info", True, [])
+
+
+def test_that_a_person_asked_is_told(log: Log) -> None:
+    log.journal.asked_again()
+
+    assert [line["event"] for line in log.lines()] == ["asked_again"]
+
+
 # --- git
-
-
-GIT = GitStatus(repository="r", branch="main", path="p.yaml", head="c1")
 
 
 @pytest.mark.parametrize(

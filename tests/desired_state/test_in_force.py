@@ -248,7 +248,7 @@ def test_a_second_claim_leaves_the_earlier_owner_in_force(work: Work) -> None:
 
     assert versions(found) == {"a.yaml": head, "b.yaml": first}
     assert [str(problem) for problem in found.problems] == [
-        "b.yaml:1: services.thief: is claimed already by services.api of a.yaml; give it one owner"
+        "b.yaml:1: services.thief: is claimed already by services.api of a.yaml; remove it from one of the two"
     ]
 
 
