@@ -77,6 +77,8 @@ Step = Callable[[Stage, Teller], float]
 
 def tell(*, stay: bool) -> int:
     """Play the story. Returns 0 when all of it came about. `stay`: then leave everything running until Ctrl-C."""
+    for each in (signal.SIGTERM, signal.SIGHUP):  # also where the terminal is closed, nothing is left running
+        signal.signal(each, lambda *_: sys.exit(1))
     teller = Teller(Console(highlight=False))
     teller.console.print(Text.assemble(("trueup demo", "bold"), ("  nothing leaves this machine", "dim")))
     teller.console.print("Starting a rehearsal AWS, a git repository and trueup …")
@@ -216,7 +218,7 @@ def _stay(on: Stage, teller: Teller) -> None:
     for line in _by_yourself(on):
         teller.console.print(Text(line), soft_wrap=True)
     stop = threading.Event()
-    for each in (signal.SIGINT, signal.SIGTERM):
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, lambda *_: stop.set())
     while not stop.wait(3600):
         pass

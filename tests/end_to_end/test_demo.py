@@ -63,6 +63,21 @@ def test_the_story_ends_well_and_can_be_gone_on_with_by_hand(
     assert not list(tmp_path.glob("trueup-demo-*"))
 
 
+def test_a_terminal_that_is_closed_leaves_nothing_running(
+    played: tuple[subprocess.Popen[bytes], Path], tmp_path: Path
+) -> None:
+    process, output = played
+    eventually(lambda: process.poll() is not None or "A bad release" in output.read_text(), within=60)
+    children = psutil.Process(process.pid).children(recursive=True)
+
+    process.send_signal(signal.SIGHUP)
+
+    assert process.wait(20) == 1
+    assert children
+    assert not [child for child in children if child.is_running()]
+    assert not list(tmp_path.glob("trueup-demo-*"))
+
+
 def _shell(folder: Path, *lines: str) -> subprocess.CompletedProcess[str]:
     """Lines as a person pastes them into a terminal, in which `trueup` is on the PATH."""
     trueup = f'trueup() {{ {shlex.quote(sys.executable)} -m daemon "$@"; }}'

@@ -129,7 +129,7 @@ def test_a_quiet_daemon_is_quiet_and_a_change_is_one_line(replaydash: World) -> 
     assert len(told) == len(set(told)), "nothing is said twice"
     deployed = [line for line in lines if line.get("verbs") == ["deploy"]]
     assert [line["drifts"] for line in deployed] == [[f"task_revision: {SERVICE}:124 -> {SERVICE}:123"]]
-    assert {line["commit"] for line in lines if "commit" in line} == {pinned}
+    assert {line["commit"] for line in lines if line["event"] == "resource"} == {pinned}
 
 
 def test_the_series_of_what_left_the_file_disappear(replaydash: World) -> None:
