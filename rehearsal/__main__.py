@@ -36,8 +36,8 @@ def main(words: Sequence[str] | None = None) -> int:
 
             replaydash.seed(rehearsal.url)
             rehearsal.clear_calls()
-        sys.stdout.write(f"export AWS_ENDPOINT_URL={rehearsal.url} AWS_REGION=us-east-1\n")
-        sys.stdout.write("export AWS_ACCESS_KEY_ID=rehearsal AWS_SECRET_ACCESS_KEY=rehearsal\n")
+        keys = "AWS_ACCESS_KEY_ID=rehearsal AWS_SECRET_ACCESS_KEY=rehearsal"
+        sys.stdout.write(f"export AWS_ENDPOINT_URL={rehearsal.url}\nexport AWS_REGION=us-east-1 {keys}\n")
         sys.stdout.flush()
         stop.wait()
     return 0

@@ -1,10 +1,13 @@
-"""The pure parts of the benchmark: how many calls are allowed, and what counts as left behind."""
+"""The benchmark's own parts: how many calls are allowed, what counts as left behind, and the world it opens."""
+
+from pathlib import Path
 
 import pytest
 
 from tests.bench.calls import budget
 from tests.bench.left_behind import difference, with_image
-from tests.bench.production import cluster_sizes
+from tests.bench.production import cluster_sizes, passes, pinned, production
+from tests.end_to_end.world import eventually
 
 
 @pytest.mark.parametrize(
@@ -48,3 +51,16 @@ def _told(*, image: str = "app:1", tags: tuple[str, ...] = ("team",), **more: ob
 )
 def test_what_is_left_behind_is_told_field_by_field(base: dict, made: dict, said: str) -> None:
     assert str(difference(base, made)) == said
+
+
+def test_a_steady_pass_over_what_is_measured_keeps_to_the_budget(tmp_path: Path) -> None:
+    """The world of the bench opens, and what it would measure at a small size is met."""
+    with production(tmp_path / "world", services=12) as world:
+        commit = world.git.commit(pinned(12))
+        daemon = world.daemon(interval=0.5)
+        eventually(lambda: daemon.in_sync(commit))
+        made = passes(daemon)[0]
+        world.aws.clear_calls()
+        eventually(lambda: passes(daemon)[0] >= made + 3)
+
+        assert {call["operation"] for call in world.aws.calls()} == {"DescribeServices"}
