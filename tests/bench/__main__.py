@@ -49,7 +49,7 @@ class _Size:
 
 
 _FULL = _Size(
-    fleets=(_Fleet(10, 200, 1000, 40.0, 5), _Fleet(100, 50, 1000, 60.0), _Fleet(1000, 10, 1000, 30.0, 5)),
+    fleets=(_Fleet(10, 200, 1000, 40.0, 5), _Fleet(100, 50, 1000, 60.0), _Fleet(1000, 10, 1000, 480.0, 5)),
     intervals=(1.0, 5.0),
     commits=10,
     rounds=3,
