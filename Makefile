@@ -35,10 +35,10 @@ bench: .venv/ready
 
 lock: .venv/ready
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
-	    --no-header --no-annotate -o requirements.lock pyproject.toml
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
-	    --no-header --no-annotate --all-extras -o requirements-dev.lock pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
+	    -o requirements.lock pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
+	    --all-extras -o requirements-dev.lock pyproject.toml
 
 clean:
 	rm -rf .venv build *.egg-info

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from rehearsal.clock import Clock
 from rehearsal.wire import Call
 
+_Rates = dict[tuple[object, ...], str]
+
 # Burst and refill per second, as the ECS, ELB and Secrets Manager guides publish them.
-_ECS = {
+_ECS: _Rates = {
     (20, 1): "RegisterTaskDefinition DeregisterTaskDefinition",
     (50, 20): "DescribeTaskDefinition ListTaskDefinitions ListTaskDefinitionFamilies",
     (5, 1): "DeleteTaskDefinitions",
@@ -21,7 +23,7 @@ _ECS = {
     (20, 10): "TagResource UntagResource",
     (50, 20, "tags"): "ListTagsForResource",
 }
-_SECRETS = {
+_SECRETS: _Rates = {
     (50, 50): "PutSecretValue UpdateSecret UpdateSecretVersionStage",
     (50, 50, "tags"): "TagResource UntagResource",
 }
@@ -65,7 +67,7 @@ class Limits:
 def _rates(call: Call) -> list[tuple[object, ...]]:
     if call.service == "elbv2":
         return _elb_rates(call)
-    table: dict[tuple[object, ...], str] = {"ecs": _ECS, "secretsmanager": _SECRETS}.get(call.service, {})  # type: ignore[assignment]
+    table = {"ecs": _ECS, "secretsmanager": _SECRETS}.get(call.service, {})
     return [rate for rate, operations in table.items() if call.operation in operations.split()]
 
 

@@ -229,12 +229,12 @@ class One:
 
     def __post_init__(self) -> None:
         around = Surroundings(
-            self.told,  # type: ignore[arg-type]  # a stand-in
+            self.told,
             self.time.clock,
             stopping=lambda: self.stopping,
             may_write=self.may_write,
         )
-        self.enforcement = Enforcement(standing(self.text), self.ground, around)  # type: ignore[arg-type]  # a stand-in
+        self.enforcement = Enforcement(standing(self.text), self.ground, around)
 
     def look(self, *, full: bool = True) -> dict[str, str]:
         """One pass, and the conditions that it came to."""

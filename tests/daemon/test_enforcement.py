@@ -133,7 +133,7 @@ def test_where_no_client_can_be_made_every_entry_is_retried_and_says_what_to_do(
         monkeypatch.setenv(name, value)
     territory = Territory(Connection(Place("us-east-1", role or None)))
     text = counts(api=4) + "databases: {postgres: {secret: s}}\nmaintenance: {enabled: false, load_balancer: alb}\n"
-    one = One(text, ground=territory)  # type: ignore[arg-type]  # a real one
+    one = One(text, ground=territory)
 
     assert one.look() == {"postgres": "retrying", "api": "retrying", "maintenance": "retrying"}
     assert all(reason in one.reason(name) for name in one.conditions)

@@ -29,9 +29,9 @@ class Several:
     interval: float = INTERVAL
 
     def __post_init__(self) -> None:
-        around = Surroundings(self.told, self.time.clock)  # type: ignore[arg-type]  # a stand-in
+        around = Surroundings(self.told, self.time.clock)
         git = GitStatus(repository="r", branch="main", path=".")
-        self.loop = Loop(self.source, git, self.ground, around, self.interval)  # type: ignore[arg-type]  # stand-ins
+        self.loop = Loop(self.source, git, self.ground, around, self.interval)
 
     def ground(self, where: Place) -> Ground:
         return self.grounds.setdefault(where, Ground(where))
@@ -98,11 +98,11 @@ def test_a_mistake_of_ours_in_one_environment_does_not_stop_the_others(several: 
     passed = several.told.passed
 
     def broken(status: object, seconds: float, writes: int, *, full: bool) -> None:
-        if status.name == "a":  # type: ignore[attr-defined]
+        if status.name == "a":
             raise KeyError("a bug")
         passed(status, seconds, writes, full=full)
 
-    several.told.passed = broken  # type: ignore[method-assign]
+    several.told.passed = broken
 
     assert several.look() >= 1
     assert several.grounds[EAST].writes == [("y", "4")]
@@ -241,7 +241,7 @@ def test_a_place_that_cannot_be_set_up_keeps_no_commit_from_the_others_and_is_tr
             raise ValueError("a bug")
         return ground(where)
 
-    several.loop._territory = territory  # type: ignore[assignment]  # a stand-in
+    several.loop._territory = territory
     several.head(counts("a", x=1))
     several.look()
 
@@ -376,7 +376,7 @@ def test_a_copy_that_cannot_be_written_is_said_and_ends_nothing(several: Several
     def full() -> None:
         raise OSError(28, "No space left on device")
 
-    several.source.poll = full  # type: ignore[method-assign, assignment]
+    several.source.poll = full
 
     assert several.loop.poll() == []
     assert several.loop.status().git.error == "[Errno 28] No space left on device"
@@ -386,7 +386,7 @@ def test_a_path_that_cannot_be_meant_is_said_and_ends_nothing(several: Several) 
     def refuse() -> None:
         raise Refused("the path leads out of the repository")
 
-    several.source.poll = refuse  # type: ignore[method-assign, assignment]
+    several.source.poll = refuse
 
     assert several.loop.poll() == []
     assert several.loop.status().git.error == "the path leads out of the repository"
@@ -487,7 +487,7 @@ def test_a_poll_that_never_ends_is_not_alive(several: Several) -> None:
         assert not several.loop.status().alive
         raise Refused("at last")
 
-    several.source.poll = poll  # type: ignore[method-assign, assignment]
+    several.source.poll = poll
     several.loop.poll()
 
     assert several.loop.status().git.error == "at last"

@@ -82,7 +82,7 @@ class Scraped:
         return [labels for each, labels, _ in self.samples() if each == name]
 
     def show(self, *resources: ResourceStatus, **changes: object) -> None:
-        environment = replace(self.status.environments[0], resources=resources, **changes)  # type: ignore[arg-type]
+        environment = replace(self.status.environments[0], resources=resources, **changes)
         self.status = replace(self.status, environments=(environment,))
 
 

@@ -52,7 +52,7 @@ class Counting:
 
 @contextmanager
 def running(loop: Counting, interval: float = 60.0) -> Iterator[Schedule]:
-    schedule = Schedule(loop, interval)  # type: ignore[arg-type]  # a stand-in
+    schedule = Schedule(loop, interval)
     schedule.start()
     try:
         yield schedule
@@ -86,7 +86,7 @@ def test_a_poll_that_takes_longer_than_the_interval_is_not_made_twice_at_once() 
         at_once.clear()
         return poll()
 
-    loop.poll = slow  # type: ignore[method-assign]
+    loop.poll = slow
     with running(loop, interval=0.05):
         until(lambda: loop.polls >= 3)
 
@@ -220,7 +220,7 @@ def test_stopping_waits_for_a_write_and_not_for_a_read(*, writing: bool, shortes
         go.wait(3)
 
     loop.during = wait
-    schedule = Schedule(loop, 60.0)  # type: ignore[arg-type]  # a stand-in
+    schedule = Schedule(loop, 60.0)
     schedule.start()
     assert looking.wait(3)
     begun = time.monotonic()
@@ -233,7 +233,7 @@ def test_stopping_waits_for_a_write_and_not_for_a_read(*, writing: bool, shortes
 
 def test_stopping_with_nothing_on_its_way_takes_no_time() -> None:
     loop = Counting()
-    schedule = Schedule(loop, 60.0)  # type: ignore[arg-type]  # a stand-in
+    schedule = Schedule(loop, 60.0)
     schedule.start()
     until(lambda: loop.looks == [HERE])
     time.sleep(0.05)
@@ -270,7 +270,7 @@ class Wall:
 
         class Stepping(datetime):
             @classmethod
-            def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]  # a plain datetime will do
+            def now(cls, tz: tzinfo | None = None) -> datetime:
                 return datetime.now(tz) + wall._ahead
 
         for module in (schedulers, executors, interval, date):

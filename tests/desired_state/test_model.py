@@ -40,9 +40,9 @@ def test_what_is_not_written_has_the_documented_default() -> None:
 def test_values_can_neither_be_changed_nor_extended() -> None:
     pinned = service(env={"A": "1"})
     with pytest.raises(ValidationError):
-        pinned.image_tag = "v2"  # type: ignore[misc]
+        pinned.image_tag = "v2"
     with pytest.raises(TypeError):
-        pinned.env["A"] = "2"  # type: ignore[index]
+        pinned.env["A"] = "2"
     assert "imagetag" in refusal(imagetag="v1")
 
 
@@ -108,7 +108,7 @@ def test_an_impossible_revision_is_refused(revision: object) -> None:
     ],
 )
 def test_an_endpoint_gives_back_what_was_written(text: str, endpoint: Endpoint) -> None:
-    written = Database(secret="a/b", endpoint=text).endpoint  # type: ignore[arg-type]
+    written = Database(secret="a/b", endpoint=text).endpoint
     assert written == endpoint
     assert str(written) == text
 
@@ -140,7 +140,7 @@ def test_an_endpoint_gives_back_what_was_written(text: str, endpoint: Endpoint) 
 )
 def test_an_impossible_endpoint_is_refused_without_being_shown(text: str) -> None:
     with pytest.raises(ValidationError) as refused:
-        Database(secret="a/b", endpoint=text)  # type: ignore[arg-type]
+        Database(secret="a/b", endpoint=text)
     assert "hunter2" not in str(refused.value)
 
 
@@ -319,4 +319,4 @@ def test_a_role_belongs_to_the_account_of_its_environment() -> None:
 @pytest.mark.parametrize("version", [True, 2, "1", 1.0, None])
 def test_only_version_1_is_known(version: object) -> None:
     with pytest.raises(ValidationError, match="write version: 1"):
-        Environment(version=version, environment="p", aws=Aws(region="us-east-1"))  # type: ignore[arg-type]
+        Environment(version=version, environment="p", aws=Aws(region="us-east-1"))

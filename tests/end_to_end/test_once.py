@@ -67,7 +67,7 @@ def test_it_ends_with_1_when_its_time_is_up(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_meant_is_one_line_and_1(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
-    made = World(tmp_path, None, None)  # type: ignore[arg-type]  # neither AWS nor git is reached
+    made = World(tmp_path, None, None)
     done = made.trueup("run", "--once", *words)
 
     assert done.returncode == 1

@@ -39,7 +39,7 @@ def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     command = [sys.executable, "-m", "moto.server", "-p", str(port)]
     with (folder / "moto.log").open("wb") as sink:
         process = subprocess.Popen(command, stdout=sink, stderr=sink)
-    made = World(folder, _Moto(f"http://127.0.0.1:{port}"), Git(folder / "repository"))  # type: ignore[arg-type]
+    made = World(folder, _Moto(f"http://127.0.0.1:{port}"), Git(folder / "repository"))
     try:
         eventually(lambda: _answers(made.aws.url), within=30)
         _seed(made)

@@ -207,6 +207,6 @@ class Process:
 
     def tells(self, operation: str, edit: Any, service: str = "ecs") -> None:
         """What AWS answers to an operation, edited: for answers that the rehearsal cannot be brought to give."""
-        client: Any = self.connection.reading(service)  # type: ignore[call-overload]
+        client: Any = self.connection.reading(service)
         name = client.meta.service_model.service_id.hyphenize()
         client.meta.events.register(f"after-call.{name}.{operation}", lambda parsed, **_: edit(parsed))

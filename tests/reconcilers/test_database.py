@@ -222,7 +222,7 @@ def test_s3_a_version_of_that_id_with_another_content_stalls(daemon: Daemon, aws
 def refuse_puts(daemon: Daemon, code: str) -> None:
     def refuse(request: Any, **_: object) -> AWSResponse:
         body = io.BytesIO(json.dumps({"__type": code, "message": "no"}).encode())
-        body.stream = lambda **_: iter([body.read()])  # type: ignore[attr-defined]
+        body.stream = lambda **_: iter([body.read()])
         return AWSResponse(request.url, 400, {}, body)
 
     events = daemon.connection.writing("secretsmanager").meta.events

@@ -116,7 +116,7 @@ def test_a_failed_read_is_raised_to_all_of_its_batch_and_made_once(
 def error_page(request: Any, **_: object) -> AWSResponse:
     """What a proxy in between says on its own account."""
     body = io.BytesIO(b"<html>Bad gateway</html>")
-    body.stream = lambda **_: iter([body.read()])  # type: ignore[attr-defined]
+    body.stream = lambda **_: iter([body.read()])
     return AWSResponse(request.url, 502, {"content-type": "text/html"}, body)
 
 

@@ -341,7 +341,7 @@ class Daemon:
         self.calls.clear()
         refusal = None if may_act else Outcome(Condition.DRIFTED)
         wanted = pin(asked, commit, **more)
-        return reconcile(self.reconciler, wanted, lambda _: refusal)  # type: ignore[arg-type,return-value]
+        return reconcile(self.reconciler, wanted, lambda _: refusal)
 
     def settle(self, asked: Maintenance | None, commit: str = "c1", **more: Any) -> Outcome:
         """Passes until nothing changes any more; at most three."""
@@ -886,7 +886,7 @@ def refuse(daemon: Daemon, operation: str, code: str, status: int, kind: str = "
         body = io.BytesIO(
             f"<ErrorResponse><Error><Code>{code}</Code><Message>no</Message></Error></ErrorResponse>".encode()
         )
-        body.stream = lambda **_: iter([body.read()])  # type: ignore[attr-defined]
+        body.stream = lambda **_: iter([body.read()])
         return AWSResponse(request.url, status, {"content-type": kind}, body)
 
     daemon.connection.reading("elbv2").meta.events.register(

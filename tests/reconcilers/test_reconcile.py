@@ -51,7 +51,7 @@ class House(Reconciler[str, Observation]):
             raise self.live
         return self.live
 
-    def diff(self, desired: str, live: Observation) -> Iterable[Change]:  # type: ignore[override]
+    def diff(self, desired: str, live: Observation) -> Iterable[Change]:
         return iter(self.changes)
 
     def apply(self, desired: str, change: Change) -> None:
@@ -210,7 +210,7 @@ def broken_diff(house: House) -> Callable[..., None]:
         yield PAINT
         raise ValueError("half a diff")
 
-    house.changes = changes()  # type: ignore[assignment]
+    house.changes = changes()
     return allow
 
 

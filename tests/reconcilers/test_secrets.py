@@ -188,7 +188,7 @@ def test_a_failed_read_is_raised_to_everyone_who_asks_in_this_pass(connection: C
 
 def refuse(request: Any, **_: object) -> AWSResponse:
     body = io.BytesIO(b'{"__type": "AccessDeniedException", "message": "no"}')
-    body.stream = lambda **_: iter([body.read()])  # type: ignore[attr-defined]
+    body.stream = lambda **_: iter([body.read()])
     return AWSResponse(request.url, 400, {}, body)
 
 

@@ -60,6 +60,6 @@ def _give_up(ecs: object) -> None:
     from botocore.exceptions import BotoCoreError
 
     try:
-        ecs.list_clusters()  # type: ignore[attr-defined]
+        ecs.list_clusters()
     except BotoCoreError:
         return
