@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from daemon import commands, settings
+from daemon.sources import Misused
 from desired_state.repository import Refused, Unreachable
 
 _RUN = """
@@ -104,7 +105,7 @@ def run(words: Sequence[str]) -> int:
     except BrokenPipeError:  # `trueup schema | head`: what is left to flush at the end has nowhere to go either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (commands.Misused, Refused, Unreachable, OSError) as error:
+    except (Misused, Refused, Unreachable, OSError) as error:
         print(f"trueup: {error}", file=sys.stderr)  # noqa: T201 — the command line's own voice
         return 1
     except KeyboardInterrupt:

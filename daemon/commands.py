@@ -4,7 +4,6 @@ import argparse
 import json
 import os
 import signal
-import stat
 import sys
 import threading
 import time
@@ -20,27 +19,20 @@ from daemon.enforcement import Enforcement, Surroundings
 from daemon.loop import Loop
 from daemon.metrics import Metrics
 from daemon.schedule import Schedule
-from daemon.settings import cache_of
+from daemon.sources import Misused, from_files, source
 from daemon.status import EnvironmentStatus, GitStatus, Status
 from daemon.telling import Telling
 from daemon.wiring import Territory, place
-from desired_state.in_force import Source, Standing, committed_before, contested, with_former
+from desired_state.in_force import Standing, committed_before, with_former
 from desired_state.model import Environment, Mode
-from desired_state.parse import Invalid, Problem, parse
 from desired_state.parse import schema as file_schema
-from desired_state.repository import Repository, shown_location
 from desired_state.values import printable
 from reconcilers.aws import Connection, Place, sentence
 from reconcilers.contract import Condition
 
-_MOST_BYTES = 1024 * 1024 + 1  # one more than a file may have, so that a larger one is seen to be larger
 _TRIES = 5  # looks in a row that may fail before `--once` and `plan` give up
 _PAUSE = 5.0  # seconds between the two looks that make a missing answer a fact
 _AWAKE = 0.5  # seconds after which a signal that another thread received is seen
-
-
-class Misused(Exception):
-    """The command cannot do what was asked; the message says what to write."""
 
 
 def run(chosen: argparse.Namespace) -> int:
@@ -76,12 +68,12 @@ def run(chosen: argparse.Namespace) -> int:
 def plan(chosen: argparse.Namespace) -> int:
     """`trueup plan`."""
     if chosen.files:
-        standings, problems = _from_files(chosen.files)
+        standings, problems = from_files(chosen.files)
         statuses = _planned(with_former(standings), _committed_before, chosen)
     else:
-        source, _ = _source(chosen)
-        found = source.poll()
-        problems, statuses = found.problems, _planned(found.standings, source.before, chosen)
+        repository, _ = source(chosen)
+        found = repository.poll()
+        problems, statuses = found.problems, _planned(found.standings, repository.before, chosen)
     if chosen.output == "text":
         rendering.print_text(statuses, problems)
     else:
@@ -92,7 +84,7 @@ def plan(chosen: argparse.Namespace) -> int:
 
 def validate(chosen: argparse.Namespace) -> int:
     """`trueup validate`."""
-    standings, problems = _from_files(chosen.files)
+    standings, problems = from_files(chosen.files)
     bad = {problem.file for problem in problems}
     for standing in standings:
         if standing.file not in bad:
@@ -123,22 +115,13 @@ def _loop(chosen: argparse.Namespace, stop: threading.Event) -> tuple[Loop, Metr
     metrics = Metrics(lambda: holder[0].status() if holder else nothing)
     logs.configure(chosen.log_level)
     telling = Telling(logs.Journal(), metrics)
-    source, git = _source(chosen)
+    repository, git = source(chosen)
 
     def territory(where: Place) -> Territory:
         return Territory(Connection(where, timeout=chosen.aws_timeout, on_call=metrics.aws_call))
 
-    holder.append(Loop(source, git, territory, Surroundings(telling, stopping=stop.is_set), chosen.interval))
+    holder.append(Loop(repository, git, territory, Surroundings(telling, stopping=stop.is_set), chosen.interval))
     return holder[0], metrics, telling
-
-
-def _source(chosen: argparse.Namespace) -> tuple[Source, GitStatus]:
-    if not chosen.repository or not chosen.path:
-        raise Misused("name the repository and the path of the environment file: --repository … --path …")
-    cache = cache_of(chosen.cache, chosen.repository)
-    repository = Repository(chosen.repository, chosen.branch, cache, timeout=chosen.git_timeout)
-    git = GitStatus(repository=shown_location(chosen.repository), branch=chosen.branch, path=chosen.path)
-    return Source(repository, chosen.path), git
 
 
 def _once(loop: Loop, telling: Telling, stop: threading.Event, timeout: float) -> int:
@@ -197,40 +180,6 @@ def _look_until_sure(enforcement: Enforcement) -> None:
 
 def _committed_before(standing: Standing) -> Environment | None:
     return committed_before(Path(standing.file), standing.environment)
-
-
-def _from_files(files: Iterable[Path]) -> tuple[list[Standing], tuple[Problem, ...]]:
-    standings: list[Standing] = []
-    problems: list[Problem] = []
-    for file in files:
-        try:
-            standings.append(Standing(file=str(file), commit="", environment=parse(_content(file), str(file))))
-        except Invalid as error:
-            problems += error.problems
-        except _Unreadable as error:
-            problems.append(Problem(str(file), 1, "", f"{error}", "name an environment file"))
-    return standings, (*problems, *contested(standings))
-
-
-class _Unreadable(Exception):
-    """There is no file to read."""
-
-
-def _content(file: Path) -> bytes:
-    try:
-        # Not blocking: opening a named pipe would wait for somebody to write into it.
-        descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except (OSError, ValueError) as error:
-        raise _Unreadable(f"cannot be read ({getattr(error, 'strerror', error)})") from error
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise _Unreadable("is not an ordinary file")
-        with os.fdopen(descriptor, "rb", closefd=False) as opened:
-            return opened.read(_MOST_BYTES)
-    except OSError as error:
-        raise _Unreadable(f"cannot be read ({error.strerror})") from error
-    finally:
-        os.close(descriptor)
 
 
 def _summary(standing: Standing) -> str:
