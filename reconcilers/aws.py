@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient
     from mypy_boto3_ecs import ECSClient
     from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
+    from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_rds import RDSClient
+    from mypy_boto3_route53 import Route53Client
+    from mypy_boto3_s3 import S3Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sts import STSClient
 
@@ -109,6 +113,14 @@ class Connection:
     @overload
     def reading(self, service: Literal["application-autoscaling"]) -> "ApplicationAutoScalingClient": ...
     @overload
+    def reading(self, service: Literal["rds"]) -> "RDSClient": ...
+    @overload
+    def reading(self, service: Literal["route53"]) -> "Route53Client": ...
+    @overload
+    def reading(self, service: Literal["logs"]) -> "CloudWatchLogsClient": ...
+    @overload
+    def reading(self, service: Literal["s3"]) -> "S3Client": ...
+    @overload
     def reading(self, service: Literal["sts"]) -> "STSClient": ...
     @overload
     def reading(self, service: Literal["ecr"], region: str) -> "ECRClient": ...
@@ -124,6 +136,10 @@ class Connection:
     def writing(self, service: Literal["secretsmanager"]) -> "SecretsManagerClient": ...
     @overload
     def writing(self, service: Literal["application-autoscaling"]) -> "ApplicationAutoScalingClient": ...
+    @overload
+    def writing(self, service: Literal["rds"]) -> "RDSClient": ...
+    @overload
+    def writing(self, service: Literal["route53"]) -> "Route53Client": ...
     def writing(self, service: str) -> Any:
         """The client for writes: one attempt, and the guard right before it."""
         return self._client(service, self.place.region, writes=True)
