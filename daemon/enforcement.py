@@ -227,7 +227,7 @@ class Enforcement:
             tracked = self._tracked[entry.kind, entry.name]
             return (
                 refusals.by_mode(mode, may_write=self._around.may_write)
-                or refusals.by_order(entry, self._tracked)
+                or refusals.by_order(entry, changes, self._tracked)
                 or tracked.brake.refusal(changes)
             )
 

@@ -9,12 +9,14 @@ from daemon.status import EnvironmentStatus, ResourceStatus
 from desired_state.model import Endpoint, Environment
 from desired_state.parse import Problem
 from reconcilers.contract import Advice, Change, Condition, Drift
+from reconcilers.rds_changes import KeepBackups, Restore
+from reconcilers.rds_settings import spelled
 
-_RESTART = "restart_follows"
+_RESTART, _QUIESCE = "restart_follows", "quiesced"
 _LONGEST = 300  # characters of one value
 _WRONG = (Condition.STALLED, Condition.RETRYING)
 # What nobody records but the file. Tags, env, a count of 0 and maintenance find their way back by themselves.
-_ONLY_IN_THE_FILE = {"service": {"task_revision", "desired_count"}, "database": {"endpoint"}}
+_ONLY_IN_THE_FILE = {"service": {"task_revision", "desired_count"}, "database": {"endpoint", "secret_version"}}
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,9 @@ class Row:
     field: str = ""
     live: str = ""
     desired: str = ""
-    effect: str = ""  # what it takes away from users the moment it is made
+    effect: str = ""  # what it takes away from users the moment it is made, or what no revert takes back
+    later: bool = False  # it follows once the others are done
+    takes: str = ""  # how long, where that is known
 
 
 def annotated(status: EnvironmentStatus, now: Environment, before: Environment | None) -> EnvironmentStatus:
@@ -38,6 +42,7 @@ def annotated(status: EnvironmentStatus, now: Environment, before: Environment |
     resources = []
     for resource in status.resources:
         more = (*_overrides(resource, now), *_first_pins(resource, now, before), *_restarts(resource, now, moved))
+        more = (*more, *_settings(resource))
         resources.append(replace(resource, advice=(*resource.advice, *more)))
     return replace(status, resources=tuple(resources))
 
@@ -50,11 +55,21 @@ def rows(resource: ResourceStatus) -> Iterator[Row]:
             yield Row(verb)
         for drift in change.drifts:
             live, desired = one_line(drift.live, _LONGEST), one_line(drift.desired, _LONGEST)
-            yield Row(verb, one_line(drift.field, _LONGEST), live, desired, effect(change, drift))
+            takes = change.takes if isinstance(change, Restore) else ""
+            yield Row(verb, one_line(drift.field, _LONGEST), live, desired, effect(change, drift), takes=takes)
+    for step in resource.ahead:
+        drift = step.drift
+        live, desired = one_line(drift.live, _LONGEST), one_line(drift.desired, _LONGEST)
+        verb, field = step.verb.replace("_", " "), one_line(drift.field, _LONGEST)
+        yield Row(verb, field, live, desired, later=True, takes=step.takes)
 
 
 def effect(change: Change, drift: Drift) -> str:
-    """What a change takes away from users the moment it is made."""
+    """What a change takes away from users the moment it is made, or what no revert takes back."""
+    if isinstance(change, Restore):
+        return "STAYS after a revert, and costs money until somebody deletes it"
+    if isinstance(change, KeepBackups) and drift.live == "0 days":
+        return "OUTAGE: RDS restarts the database to begin with backups"
     if drift.field == "desired_count" and drift.desired == "0":
         return "SHUTDOWN: stops every task"
     if change.verb == "enter_maintenance" and drift.field == "enabled":
@@ -93,7 +108,8 @@ def quiet(status: EnvironmentStatus) -> list[str]:
     return [
         called(each)
         for each in status.resources
-        if each.condition is Condition.IN_SYNC and not any(advice.type == _RESTART for advice in each.advice)
+        if each.condition is Condition.IN_SYNC
+        and not any(advice.type in (_RESTART, _QUIESCE) for advice in each.advice)
     ]
 
 
@@ -108,9 +124,11 @@ def closing(statuses: Sequence[EnvironmentStatus], problems: Sequence[Problem]) 
     changing = [resource for status, resource in resources if resource.drifts and will_change(status, resource)]
     changes = sum(1 for resource in changing for change in resource.changes if change.drifts)
     wrong = sum(1 for _, resource in resources if is_wrong(resource))
-    held = sum(1 for _, resource in resources if resource.drifts and not is_wrong(resource)) - len(changing)
+    moving = sum(1 for _, resource in resources if resource.drifts and resource.condition is Condition.PROGRESSING)
+    held = sum(1 for _, resource in resources if resource.drifts and not is_wrong(resource)) - len(changing) - moving
     suspended = sum(1 for status in statuses if status.mode == "suspended")
     parts = [f"{_counted(changes, 'change')} in {_counted(len(changing), 'resource')}" if changes else "no changes"]
+    parts += [f"{_counted(moving, 'resource')} in progress"] if moving else []
     parts += [f"{_counted(held, 'resource')} held back"] if held else []
     parts += [f"{_counted(wrong, 'resource')} in error"] if wrong else []
     parts += [f"{_counted(suspended, 'environment')} suspended and not compared"] if suspended else []
@@ -138,12 +156,26 @@ def _overrides(resource: ResourceStatus, now: Environment) -> Iterator[Advice]:
 
 def _first_pins(resource: ResourceStatus, now: Environment, before: Environment | None) -> Iterator[Advice]:
     """What a revert cannot restore, since no earlier version of the file says what is live."""
+    if resource.kind == "database" and (message := _first_name(resource, now, before)):
+        yield Advice("first_pin", message)
     for drift in resource.drifts:
         only_here = drift.field in _ONLY_IN_THE_FILE.get(resource.kind, ()) and drift.desired != "0"
         if only_here and _is_first(resource, drift.field, now, before):
             line = f"{resource.kind}s.{resource.name}.{drift.field}: {one_line(drift.live, _LONGEST)}"
             message = f"no earlier version of the file pins this; for a revert to lead back, first commit {line}"
             yield Advice("first_pin", message)
+
+
+def _first_name(resource: ResourceStatus, now: Environment, before: Environment | None) -> str:
+    """What to commit first, where a name is led for the first time."""
+    dns, earlier = now.databases[resource.name].dns, before.databases.get(resource.name) if before else None
+    moved = [drift for drift in resource.drifts if drift.field.startswith("dns ")]
+    if not dns or not moved or (earlier and earlier.dns):
+        return ""
+    return (
+        f"no earlier version of the file leads {dns.record}; for a revert to lead it back, first commit dns with "
+        f"the endpoint that it leads to now: {one_line(moved[0].live, _LONGEST)}"
+    )
 
 
 def _is_first(resource: ResourceStatus, field: str, now: Environment, before: Environment | None) -> bool:
@@ -155,7 +187,10 @@ def _is_first(resource: ResourceStatus, field: str, now: Environment, before: En
 
 def _pin(resource: ResourceStatus, field: str, file: Environment | None) -> object:
     entries = {"service": file.services, "database": file.databases}[resource.kind] if file else {}
-    return getattr(entries.get(resource.name), field, None)
+    entry = entries.get(resource.name)
+    if field == "endpoint":  # a restore says it as well
+        return getattr(entry, "endpoint", None) or getattr(entry, "restore", None)
+    return getattr(entry, field, None)
 
 
 def _restarts(resource: ResourceStatus, now: Environment, moved: set[str]) -> Iterator[Advice]:
@@ -163,6 +198,18 @@ def _restarts(resource: ResourceStatus, now: Environment, moved: set[str]) -> It
     for name in service.databases if service else ():
         if name in moved:
             yield Advice(_RESTART, f"all its tasks are replaced once the secret of database {name} has changed")
+    for name in moved:
+        if resource.kind == "service" and resource.name in now.databases[name].quiesce:
+            message = f"runs no task while the secret of database {name} is changed, once the new database is ready"
+            yield Advice(_QUIESCE, message)
+
+
+def _settings(resource: ResourceStatus) -> Iterator[Advice]:
+    """What `like` comes to, in the words of the file: to be committed in its place, in advance."""
+    for change in resource.changes:
+        if isinstance(change, Restore):
+            written = ", ".join(f"{key}: {spelled(value)}" for key, value in change.values.items())
+            yield Advice("settings", f"the new instance gets, and restore could say itself: {{{written}}}")
 
 
 def _counted(number: int, noun: str) -> str:

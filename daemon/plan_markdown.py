@@ -34,7 +34,7 @@ def _environment(status: EnvironmentStatus, *, detailed: bool) -> Iterator[str]:
     yield from ("", f"### {_code(status.name)}", "", _code(facts.about(status)))
     if note := facts.mode_note(status):
         yield from ("", f"{note[0].upper()}{note[1:]}.")
-    changing = [resource for resource in status.resources if resource.changes]
+    changing = [resource for resource in status.resources if resource.changes or resource.ahead]
     if changing:
         yield from ("", "| resource | condition | change | fields |", "|---|---|---|---|")
         yield from map(_row, changing)
@@ -71,6 +71,7 @@ def _values(resource: ResourceStatus) -> Iterator[str]:
     for row in facts.rows(resource):
         if row.field:
             lines += [f"- {row.field}: {row.live}", f"+ {row.field}: {row.desired}"]
+        lines += [f"  {row.takes}"] if row.takes else []
     fence = _fence("\n".join(lines), shortest=3)
     yield from (_code(facts.called(resource)), "", f"{fence}diff", *lines, fence, "")
 

@@ -32,7 +32,7 @@ def _environment(console: Console, status: EnvironmentStatus) -> None:
     console.print(Text.assemble((status.name, "bold"), "  ", (facts.about(status), "dim")), soft_wrap=True)
     if note := facts.mode_note(status):
         _say(console, note, "yellow")
-    changing = [resource for resource in status.resources if resource.changes]
+    changing = [resource for resource in status.resources if resource.changes or resource.ahead]
     if changing and console.is_terminal:
         console.print(_table(changing))
     else:
@@ -64,13 +64,16 @@ def _both(row: Row) -> Text:
     shown = Text.assemble(
         (row.live, "red"), "\n→ " if len(row.live + row.desired) > 36 else " → ", (row.desired, "green")
     )
+    if row.takes:
+        shown.append(f"\n{row.takes}", style="dim")
     return shown.append(f"\n{row.effect}", style=_LOUD) if row.effect else shown
 
 
 def _lines(resource: ResourceStatus) -> Iterator[str]:
     for row in facts.rows(resource):
-        start = f"{facts.called(resource)}: {row.verb}"
-        effect = f"  {row.effect}" if row.effect else ""
+        start = f"{facts.called(resource)}: {'then ' if row.later else ''}{row.verb}"
+        effect = f" ({row.takes})" if row.takes else ""
+        effect += f"  {row.effect}" if row.effect else ""
         yield f"{start} {row.field}: {row.live} → {row.desired}{effect}" if row.field else start
 
 

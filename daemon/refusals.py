@@ -6,7 +6,7 @@ from daemon.tracked import Key, Tracked
 from daemon.wiring import Entry
 from desired_state.model import Environment, Mode
 from reconcilers.aws import Connection, sentence
-from reconcilers.contract import Condition, Outcome, Refusal, Stalled
+from reconcilers.contract import Change, Condition, Outcome, Refusal, Stalled
 
 PLANNED = "would be changed"  # by a pass, were this not a plan
 
@@ -20,12 +20,14 @@ def by_mode(mode: Mode, *, may_write: bool) -> Refusal | None:
     return None
 
 
-def by_order(entry: Entry, tracked: Mapping[Key, Tracked]) -> Refusal | None:
+def by_order(entry: Entry, changes: tuple[Change, ...], tracked: Mapping[Key, Tracked]) -> Refusal | None:
     """Whether what this entry waits for has a change pending or in progress. What cannot be read holds nobody up."""
+    if all(change.at_once for change in changes):
+        return None
     for name in entry.waits_for:
         database = tracked.get(("database", name))
         outcome = database.outcome if database else None
-        if outcome and (outcome.changes or outcome.condition is Condition.PROGRESSING):
+        if outcome and _holds_up(outcome):
             stuck = outcome.condition in (Condition.STALLED, Condition.DRIFTED)
             reason = f"waits for database {name} ({outcome.condition.value}: {outcome.reason})"
             return Refusal(Condition.DRIFTED if stuck else Condition.PROGRESSING, reason)
@@ -36,6 +38,12 @@ def by_order(entry: Entry, tracked: Mapping[Key, Tracked]) -> Refusal | None:
     if not moving:
         return None
     return Refusal(Condition.PROGRESSING, f"leaves maintenance once {', '.join(moving)} has settled")
+
+
+def _holds_up(outcome: Outcome) -> bool:
+    if outcome.changes:
+        return not all(change.aside for change in outcome.changes)
+    return outcome.condition is Condition.PROGRESSING
 
 
 def by_account(environment: Environment, connection: Connection) -> Outcome | None:

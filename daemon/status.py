@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from desired_state.parse import Problem
-from reconcilers.contract import Advice, Change, Condition, Drift
+from reconcilers.contract import Advice, Ahead, Change, Condition, Drift
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,13 +18,15 @@ class ResourceStatus:
     since: datetime  # when the condition last became what it is (UTC, local clock)
     observed: datetime | None  # when it was last read successfully; None: never yet
     changes: tuple[Change, ...] = ()  # what the last good read said must change
+    ahead: tuple[Ahead, ...] = ()  # and what follows once that has settled
     drifted_since: datetime | None = None  # None while nothing differs
     advice: tuple[Advice, ...] = ()
 
     @property
     def drifts(self) -> tuple[Drift, ...]:
         """The fields that differ."""
-        return tuple(drift for change in self.changes for drift in change.drifts)
+        made = (drift for change in self.changes for drift in change.drifts)
+        return (*made, *(step.drift for step in self.ahead))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -50,6 +50,7 @@ def resource(status: ResourceStatus) -> Json:
         "observed": _instant(status.observed),
         "drifted_since": _instant(status.drifted_since),
         "drift": [drift(each) for each in status.drifts],
+        "ahead": [{"verb": each.verb, **drift(each.drift), "takes": each.takes or None} for each in status.ahead],
         "advice": [{"type": each.type, "message": redacted(each.message)} for each in status.advice],
     }
 

@@ -45,7 +45,8 @@ class Tracked:
         """When to look again before the next full pass. `pace`: seconds between looks at what is progressing."""
         if self.brake.resting_until:
             return self.brake.resting_until
-        return self._looked + pace if self.progressing else NEVER
+        slow = self.outcome.live.pace if self.outcome and self.outcome.live else 0.0
+        return self._looked + max(pace, slow) if self.progressing else NEVER
 
     @property
     def resting(self) -> bool:
@@ -72,11 +73,12 @@ class Tracked:
         known = replace(known, condition=outcome.condition, reason=outcome.reason, since=since)
         if outcome.live is None:
             return known
-        drifted = any(change.drifts for change in outcome.changes)
+        drifted = bool(outcome.drifts)
         return replace(
             known,
             observed=now,
             changes=outcome.changes,
+            ahead=outcome.live.ahead,
             drifted_since=(known.drifted_since or now) if drifted else None,
             advice=outcome.live.advice,
         )

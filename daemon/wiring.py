@@ -13,8 +13,11 @@ from reconcilers.database import DatabasePin, DatabaseReconciler
 from reconcilers.ecs_reads import EcsReads
 from reconcilers.ecs_service import EcsServiceReconciler, ServicePin
 from reconcilers.maintenance import MaintenancePin, MaintenanceReconciler
+from reconcilers.rds_reads import RdsReads
 from reconcilers.reconcile import reconcile
 from reconcilers.secrets import Secrets
+from reconcilers.standstill import Standstill
+from reconcilers.switch import Switches
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,11 @@ class Territory:
         self.connection = connection
         self._ecs = EcsReads(connection, monotonic)
         self._secrets = Secrets(connection)
-        self.services = EcsServiceReconciler(connection, self._ecs, self._secrets)
-        self.databases = DatabaseReconciler(connection, self._secrets)
+        self._rds = RdsReads(connection)
+        self._switches = Switches(connection, self._secrets, self._rds)
+        self.services = EcsServiceReconciler(connection, self._ecs, self._secrets, self._switches)
+        standstill = Standstill(connection, self._ecs)
+        self.databases = DatabaseReconciler(connection, self._secrets, self._rds, self._switches, standstill)
         self.maintenance = MaintenanceReconciler(connection, monotonic)
 
     def new_pass(self, due: Iterable[Entry]) -> None:
@@ -49,6 +55,8 @@ class Territory:
             (pin.key for pin in pins), (pin.key for pin in pins if pin.service.desired_count is not None)
         )
         self._secrets.new_pass()
+        self._rds.new_pass()
+        self._switches.new_pass()
 
 
 def place(environment: Environment) -> Place:
@@ -61,7 +69,7 @@ def entries(standing: Standing, territory: Territory) -> tuple[Entry, ...]:
     environment = standing.environment
     maintenance = _maintenance(standing, territory)
     entering = environment.maintenance is not None and environment.maintenance.enabled
-    middle = (*_databases(environment, territory), *_services(standing, territory))
+    middle = (*_databases(standing, territory), *_services(standing, territory))
     return (maintenance, *middle) if entering else (*middle, maintenance)
 
 
@@ -73,9 +81,12 @@ def _maintenance(standing: Standing, territory: Territory) -> Entry:
     return Entry("maintenance", "maintenance", run, waits_for_services=leaving, named=section is not None)
 
 
-def _databases(environment: Environment, territory: Territory) -> Iterator[Entry]:
-    for name, database in environment.databases.items():
-        yield Entry("database", name, _run(territory.databases, DatabasePin(name, database)))
+def _databases(standing: Standing, territory: Territory) -> Iterator[Entry]:
+    services = standing.environment.services
+    for name, database in standing.environment.databases.items():
+        quiesced = tuple((services[each].cluster, services[each].service) for each in database.quiesce)
+        pin = DatabasePin(name, database, quiesced, standing.commit)
+        yield Entry("database", name, _run(territory.databases, pin))
 
 
 def _services(standing: Standing, territory: Territory) -> Iterator[Entry]:
@@ -85,7 +96,8 @@ def _services(standing: Standing, territory: Territory) -> Iterator[Entry]:
         yield Entry("service", name, _taken_back(_run(territory.services, pin)), named=False, service=pin)
     for name, service in standing.environment.services.items():
         secrets = tuple(databases[each].secret for each in service.databases)
-        pin = ServicePin(name, service, secrets, standing.commit)
+        quiesced_by = tuple((each, database) for each, database in databases.items() if name in database.quiesce)
+        pin = ServicePin(name, service, secrets, standing.commit, quiesced_by)
         # A complete shutdown waits for nothing.
         waits_for = () if service.desired_count == 0 else service.databases
         yield Entry("service", name, _run(territory.services, pin), waits_for=waits_for, service=pin)

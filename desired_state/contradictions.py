@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from desired_state.values import shown
 
 if TYPE_CHECKING:
-    from desired_state.model import Environment, Service
+    from desired_state.model import Database, Environment, Service
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,8 @@ def contradictions(environment: Environment) -> Iterator[Contradiction]:
     yield from _claimed_twice(environment)
     for name, service in environment.services.items():
         yield from _names_nothing(environment, name, service)
+    for name, database in environment.databases.items():
+        yield from _quiesces_nothing(environment, name, database)
     yield from _elsewhere(environment)
 
 
@@ -42,6 +44,23 @@ def _claimed_twice(environment: Environment) -> Iterator[Contradiction]:
         if owner != name:
             message = f"claims the secret that databases.{owner} claims already"
             yield Contradiction(("databases", name, "secret"), message, "keep one of the two entries")
+    yield from _made_twice(environment)
+
+
+def _made_twice(environment: Environment) -> Iterator[Contradiction]:
+    instances: dict[str, str] = {}
+    records: dict[str, str] = {}
+    for name, database in environment.databases.items():
+        if restore := database.restore:
+            owner = instances.setdefault(restore.instance, name)
+            if owner != name:
+                message = f"restores the instance that databases.{owner} restores already"
+                yield Contradiction(("databases", name, "restore", "instance"), message, "write another name")
+        if dns := database.dns:
+            owner = records.setdefault(dns.record, name)
+            if owner != name:
+                message = f"claims the record that databases.{owner} claims already"
+                yield Contradiction(("databases", name, "dns", "record"), message, "keep one of the two")
 
 
 def _names_nothing(environment: Environment, name: str, service: Service) -> Iterator[Contradiction]:
@@ -58,6 +77,17 @@ def _names_nothing(environment: Environment, name: str, service: Service) -> Ite
     for position, needed in enumerate(service.needs):
         message = f"there is no {shown(needed)}: infrastructure is not supported by this version of trueup"
         yield Contradiction(("services", name, "needs", position), message, "remove it")
+
+
+def _quiesces_nothing(environment: Environment, name: str, database: Database) -> Iterator[Contradiction]:
+    known = ", ".join(list(environment.services)[:10]) or "none yet"
+    for position, service in enumerate(database.quiesce):
+        at = ("databases", name, "quiesce", position)
+        if service not in environment.services:
+            message = f"there is no service {shown(service)} in this file"
+            yield Contradiction(at, message, f"write one of those under services ({known}), or add it there")
+        elif service in database.quiesce[:position]:
+            yield Contradiction(at, f"names {service} twice", "remove one of the two")
 
 
 def _elsewhere(environment: Environment) -> Iterator[Contradiction]:

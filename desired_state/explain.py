@@ -9,7 +9,7 @@ from typing import Final
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from desired_state.model import Aws, Database, Environment, Maintenance, Service
+from desired_state.model import Aws, Backups, Database, Dns, Environment, Maintenance, Restore, Service
 from desired_state.values import Unquoted, printable, shown
 
 Advice = tuple[str, str]
@@ -17,16 +17,11 @@ Advice = tuple[str, str]
 
 LATER: Final = frozenset(
     {
-        "backups",
-        "dns",
         "emergency_until",
         "infrastructure",
         "limits",
         "notify",
         "on_failure",
-        "quiesce",
-        "restore",
-        "secret_version",
         "verify",
         "windows",
     }
@@ -34,6 +29,11 @@ LATER: Final = frozenset(
 """Keys that later versions of trueup know."""
 _SECTIONS: Final[Mapping[str, type[BaseModel]]] = {"aws": Aws, "maintenance": Maintenance}
 _ENTRIES: Final[Mapping[str, type[BaseModel]]] = {"services": Service, "databases": Database}
+_PARTS: Final[Mapping[tuple[str, str], type[BaseModel]]] = {
+    ("databases", "restore"): Restore,
+    ("databases", "dns"): Dns,
+    ("databases", "backups"): Backups,
+}
 
 
 def advice(error: ErrorDetails) -> Advice:
@@ -53,7 +53,9 @@ def part_at(path: tuple[int | str, ...]) -> type[BaseModel] | None:
         return Environment
     if len(path) == 1:
         return _SECTIONS.get(str(path[0]))
-    return _ENTRIES.get(str(path[0])) if len(path) == 2 else None
+    if len(path) == 2:
+        return _ENTRIES.get(str(path[0]))
+    return _PARTS.get((str(path[0]), str(path[2]))) if len(path) == 3 else None
 
 
 def _unknown(error: ErrorDetails) -> Advice:

@@ -11,7 +11,8 @@ from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from desired_state.contradictions import contradictions
-from desired_state.endpoint import Endpoint, WrittenEndpoint
+from desired_state.database import Backups, Database, Dns, Restore
+from desired_state.endpoint import Endpoint
 from desired_state.revision import Revision, WrittenRevision
 from desired_state.times import Duration, Instant
 from desired_state.values import FROZEN, FrozenMap, Part, wrong
@@ -25,7 +26,6 @@ from desired_state.words import (
     Message,
     Region,
     RoleArn,
-    SecretName,
     StatusCode,
     VariableName,
     VariableValue,
@@ -33,11 +33,14 @@ from desired_state.words import (
 
 __all__ = [
     "Aws",
+    "Backups",
     "Database",
+    "Dns",
     "Endpoint",
     "Environment",
     "Maintenance",
     "Mode",
+    "Restore",
     "Revision",
     "Service",
     "Strategy",
@@ -95,15 +98,6 @@ class Service(Part):
     """The infrastructure entries that must be settled first."""
     progress_deadline: Duration = Field(default=timedelta(minutes=15), json_schema_extra={"default": "15m"})
     """How long a rollout may take before it counts as stalled."""
-
-
-class Database(Part):
-    """A database, known by the secret that says where it is."""
-
-    secret: SecretName
-    """The name of the secret in Secrets Manager that the services read."""
-    endpoint: WrittenEndpoint | None = None
-    """The host, or host:port, that the secret must carry."""
 
 
 class Maintenance(Part):

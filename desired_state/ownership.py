@@ -13,7 +13,7 @@ class Claim:
     """A name or a thing in AWS that only one file may have."""
 
     kind: str
-    """environment, service, secret or listener."""
+    """environment, service, secret, instance, record or listener."""
     name: str
     """Its region and what it is called; a listener goes by its load balancer."""
     account: str = ""
@@ -43,6 +43,10 @@ def _claims(environment: Environment) -> Iterator[tuple[Claim, str]]:
         yield Claim("service", f"{region}/{service.cluster}/{service.service}", account), f"services.{name}"
     for name, database in environment.databases.items():
         yield Claim("secret", f"{region}/{database.secret}", account), f"databases.{name}"
+        if database.restore is not None:
+            yield Claim("instance", f"{region}/{database.restore.instance}", account), f"databases.{name}.restore"
+        if database.dns is not None:
+            yield Claim("record", f"{database.dns.zone}/{database.dns.record}", account), f"databases.{name}.dns"
     if environment.maintenance is not None:
         yield _listener(region, account, environment.maintenance), "maintenance"
 

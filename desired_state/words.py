@@ -89,6 +89,60 @@ def _check_secret(text: str) -> str:
 
 SecretName = Annotated[str, *_text(_check_secret, "[A-Za-z0-9/_+=.@-]{1,512}")]
 
+_INSTANCE: Final = "[A-Za-z](?:-?[A-Za-z0-9]){0,62}"
+_SNAPSHOT: Final = "(?:(?:rds|awsbackup):)?[A-Za-z](?:-?[A-Za-z0-9:]){0,254}"
+_SNAPSHOT_ARN: Final = rf"arn:aws[a-z-]*:rds:[a-z0-9-]+:[0-9]{{12}}:snapshot:{_SNAPSHOT}"
+_DOMAIN: Final = r"(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.)+[A-Za-z](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.?"
+
+
+def _lower(text: str) -> str:
+    """RDS and DNS do not tell capitals from small letters, and keep the small ones."""
+    return text.lower().rstrip(".")
+
+
+def _plain(text: str) -> str:
+    if re.fullmatch("[ -~]{1,2048}", text):
+        return text
+    raise wrong(f"{shown(text)} is not possible here", "write it as AWS shows it")
+
+
+def _check_instance(text: str) -> str:
+    whole = re.fullmatch(_INSTANCE, text)
+    if whole and len(text) <= 63:
+        return text.lower()
+    raise wrong(
+        f"{shown(text)} cannot be the name of a database instance",
+        "write 1 to 63 plain letters, digits and single hyphens, beginning with a letter",
+    )
+
+
+def _check_snapshot(text: str) -> str:
+    if re.fullmatch(f"{_SNAPSHOT}|{_SNAPSHOT_ARN}", text) and len(text) <= 512:
+        return text
+    raise wrong(
+        f"{shown(text)} is not a snapshot",
+        "write its name as AWS shows it (rds:… for an automated one), or its ARN if it is shared from another account",
+    )
+
+
+InstanceName = Annotated[str, *_text(_check_instance, _INSTANCE)]
+SnapshotName = Annotated[str, *_text(_check_snapshot, f"{_SNAPSHOT}|{_SNAPSHOT_ARN}")]
+SecurityGroup = Annotated[str, *_word("sg-[0-9a-f]{8,17}", "the id of a security group, such as sg-0123456789abcdef0")]
+AwsWord = Annotated[str, *_text(_plain, "[ -~]{1,2048}")]
+VersionId = Annotated[
+    str, *_word("[A-Za-z0-9-]{32,64}", "the id of a version of the secret: 32 to 64 letters, digits and hyphens")
+]
+RecordName = Annotated[
+    str,
+    *_word(_DOMAIN, "the full name of the record, such as db.example.internal"),
+    AfterValidator(_lower),
+]
+ZoneName = Annotated[
+    str,
+    *_word(f"Z[A-Z0-9]{{5,31}}|{_DOMAIN}", "the name of a hosted zone, such as example.internal, or its id"),
+    AfterValidator(lambda text: text if "." not in text else _lower(text)),
+]
+
 _TAG: Final = "[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"
 _DIGEST: Final = "sha256:[0-9a-f]{64}"
 

@@ -16,17 +16,6 @@ class Advice:
     message: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Observation:
-    """What AWS says now. Subclasses mirror the desired model, field by field."""
-
-    settling: str = ""  # why AWS is still converging; empty once it has settled
-    overdue: str = ""  # why converging has taken too long; heals by itself when AWS does finish
-    blocked: str = ""  # why nothing may be written until a commit or a person helps
-    held: str = ""  # a person's brake: report, do not write
-    advice: tuple[Advice, ...] = ()
-
-
 @dataclass(frozen=True)
 class Drift:
     """One field that differs. Both values are shown to people: never put a secret, or what may be one, in them."""
@@ -36,12 +25,35 @@ class Drift:
     desired: str
 
 
+@dataclass(frozen=True)
+class Ahead:
+    """A step that cannot be made yet. People see it; nothing acts on it."""
+
+    verb: str
+    drift: Drift
+    takes: str = ""  # how long, where that is known
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observation:
+    """What AWS says now. Subclasses mirror the desired model, field by field."""
+
+    settling: str = ""  # why AWS is still converging; empty once it has settled
+    overdue: str = ""  # why converging has taken too long; heals by itself when AWS does finish
+    blocked: str = ""  # why nothing may be written until a commit or a person helps
+    held: str = ""  # a person's brake: report, do not write
+    pace: float = 0.0  # seconds before which another look is not worth it while it settles
+    ahead: tuple[Ahead, ...] = ()  # what follows once that has settled, in its order
+    advice: tuple[Advice, ...] = ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Change:
     """What one verb will do to AWS to repair some drift. Each subclass is a verb; its docstring names its AWS calls."""
 
     actions: ClassVar[tuple[str, ...]] = ()  # the IAM actions that this verb needs
     once: ClassVar[bool] = False  # nobody can take its effect back: a stale read must never make it twice
+    aside: ClassVar[bool] = False  # nothing that comes later waits for it
 
     drifts: tuple[Drift, ...] = ()  # empty for a step that only prepares or tidies up after another change
 
@@ -49,6 +61,11 @@ class Change:
     def verb(self) -> str:
         """The verb as people and metrics spell it: `enter_maintenance` for EnterMaintenance."""
         return re.sub(r"(?<!^)(?=[A-Z])", "_", type(self).__name__).lower()
+
+    @property
+    def at_once(self) -> bool:
+        """Whether it waits for nothing that comes first: it takes load away, or only prepares that."""
+        return False
 
     @property
     def asks(self) -> tuple[str, ...]:
@@ -107,7 +124,11 @@ class Outcome:
     @property
     def drifts(self) -> tuple[Drift, ...]:
         """Every field that differed when we looked."""
-        return tuple(drift for change in self.changes for drift in change.drifts)
+        return (*(drift for change in self.changes for drift in change.drifts), *self._ahead)
+
+    @property
+    def _ahead(self) -> tuple[Drift, ...]:
+        return tuple(step.drift for step in self.live.ahead) if self.live else ()
 
 
 class Stalled(Exception):

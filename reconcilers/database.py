@@ -1,196 +1,207 @@
-"""A database, as the services see it: where its secret says that it listens."""
+"""A database: the instance that is restored, the secret that says where it listens, and the name that follows it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from hashlib import sha256
-from typing import ClassVar, Final
-
-from botocore.exceptions import BotoCoreError, ClientError
+from typing import ClassVar
 
 from desired_state.model import Database, Endpoint
-from reconcilers.aws import Connection, code, sentence
-from reconcilers.contract import Absent, Advice, Change, Drift, Observation, Reconciler, Stalled, Unseen
-from reconcilers.secret_text import Address, addresses, readdressed
-from reconcilers.secrets import Moved, Secrets, SecretState
-
-_ADDRESSES_KEPT: Final = 4096  # versions
+from reconcilers.aws import Connection
+from reconcilers.contract import Advice, Ahead, Change, Drift, Observation, Reconciler
+from reconcilers.dns import Names, PointName, Record
+from reconcilers.ecs_reads import Key
+from reconcilers.publishing import Publish, Publisher
+from reconcilers.rds_changes import KeepBackups
+from reconcilers.rds_reads import Instance, RdsReads
+from reconcilers.rds_writes import InstanceWrites
+from reconcilers.restoring import Restoring, kept_days
+from reconcilers.secret_text import Address
+from reconcilers.secrets import Secrets
+from reconcilers.standstill import Standstill
+from reconcilers.switch import Switch, Switches
 
 
 @dataclass(frozen=True)
 class DatabasePin:
-    """An entry of `databases`, and its name there."""
+    """An entry of `databases`, its name there, and what it needs to know from the rest of its file."""
 
     name: str
     database: Database
+    quiesced: tuple[Key, ...] = ()  # cluster and service of those that must stand still while it is moved
+    commit: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LiveDatabase(Observation):
-    """What the secret says, without its value."""
+    """What the secret says, without its value; how far the instance is; and where the name leads."""
 
     secret: str  # its ARN
     version: str  # the version id that AWSCURRENT is on
-    addresses: tuple[Address, ...] = ()  # one for each place that names a host; none where no endpoint is pinned
+    addresses: tuple[Address, ...] = ()  # one for each place that names a host; none where nothing is pinned
+    goal: Endpoint | None = None  # where the secret must point; None: not pinned, or not known yet
+    renewed: bool = False  # the secret must get the value of an older version
+    steps: tuple[Change, ...] = ()  # what must be done to the instance before it may be used
+    later: tuple[Change, ...] = ()  # what may be done to it while it is in use
+    record: Record | None = None  # None: no name is pinned
 
-
-@dataclass(frozen=True, kw_only=True)
-class Publish(Change):
-    """PutSecretValue: a new version with the pinned host and port, and every other byte as it was.
-
-    UpdateSecretVersionStage, where that very version exists already and only AWSCURRENT has to move to it.
-    """
-
-    actions: ClassVar[tuple[str, ...]] = (
-        "secretsmanager:PutSecretValue",
-        "secretsmanager:UpdateSecretVersionStage",
-    )
-
-    version: str  # the version that was live when it was compared: no other one is replaced
-    endpoint: Endpoint
+    @property
+    def elsewhere(self) -> bool:
+        """Whether the secret has to be written."""
+        return self.renewed or (self.goal is not None and not all(each.is_at(self.goal) for each in self.addresses))
 
 
 class DatabaseReconciler(Reconciler[DatabasePin, LiveDatabase]):
-    """Keeps the endpoint in a database's secret at the pinned one."""
+    """Leads the services to the pinned database: restores it where asked, then publishes where it is."""
 
     reads: ClassVar[tuple[str, ...]] = (
         "secretsmanager:DescribeSecret",
         "secretsmanager:GetSecretValue",
         "secretsmanager:ListSecretVersionIds",
+        "rds:DescribeDBInstances",
+        "rds:DescribeDBSnapshots",
+        *Names.reads,
+        *Standstill.reads,
     )
 
-    def __init__(self, connection: Connection, secrets: Secrets) -> None:
-        self._connection = connection
-        self._secrets = secrets
-        # Hosts and ports by ARN and version id, or why there are none. A version never changes.
-        self._addresses: dict[tuple[str, str], tuple[Address, ...] | str] = {}
+    def __init__(
+        self, connection: Connection, secrets: Secrets, rds: RdsReads, switches: Switches, standstill: Standstill
+    ) -> None:
+        values = switches.values
+        self._rds = rds
+        self._switches = switches
+        self._standstill = standstill
+        self._names = Names(connection)
+        self._publisher = Publisher(connection, secrets, values)
+        self._writes = InstanceWrites(connection, rds, secrets, values)
 
     def observe(self, desired: DatabasePin) -> LiveDatabase:
-        """DescribeSecret; GetSecretValue only where the version is new. Absent: no such secret. Stalled: unreadable."""
-        state = self._secrets.state(desired.database.secret)
-        if state.deleted:
-            raise Stalled(state.blocked)
-        endpoint = desired.database.endpoint
-        if endpoint is None:
-            return LiveDatabase(secret=state.arn, version=state.current)
-        found = self._read(desired.database.secret, state)
-        published = all(address.is_at(endpoint) for address in found)
+        """DescribeSecret; a value only where its version is new; all instances and the name where they are pinned.
+
+        Absent: no such secret, snapshot or zone. Stalled: the secret is unreadable.
+        """
+        database, switch = desired.database, self._switches.of(desired.database)
+        progress = switch.restoring or Restoring()
+        goes = switch.elsewhere or (database.restore is not None and switch.goal is None)
+        waiting = self._waiting(desired, switch)
+        record = self._names.record(database.dns) if database.dns else None
+        more, advice = self._backups(database, switch)
         return LiveDatabase(
-            secret=state.arn,
-            version=state.current,
-            addresses=found,
-            blocked="" if published else state.blocked,
-            advice=(Advice("secret_not_writable", state.blocked),) if published and state.blocked else (),
+            secret=switch.state.arn,
+            version=switch.state.current,
+            addresses=switch.found,
+            goal=None if waiting else switch.goal,
+            renewed=switch.renewed and not waiting,
+            steps=progress.steps,
+            later=(*progress.later, *more),
+            record=record,
+            settling=progress.settling or waiting,
+            overdue=progress.overdue,
+            blocked=progress.blocked or (switch.state.blocked if goes else ""),
+            pace=progress.pace,
+            ahead=tuple(_ahead(database, switch, record)) if waiting or switch.goal is None else (),
+            advice=(*progress.advice, *advice, *_not_writable(switch, goes=goes)),
         )
 
     @staticmethod
-    def diff(desired: DatabasePin, live: LiveDatabase) -> Iterator[Publish]:
-        """One Publish where any place of the secret names another endpoint than the pinned one."""
-        endpoint = desired.database.endpoint
-        if endpoint is None or all(address.is_at(endpoint) for address in live.addresses):
-            return
-        shown = " and ".join(dict.fromkeys(map(str, live.addresses)))
-        drift = Drift("endpoint", live=shown, desired=_resulting(endpoint, live.addresses))
-        yield Publish(drifts=(drift,), version=live.version, endpoint=endpoint)
+    def diff(desired: DatabasePin, live: LiveDatabase) -> Iterator[Change]:
+        """The instance first; then the secret, and the name that follows; and last what nothing waits for."""
+        yield from live.steps
+        if live.elsewhere:
+            yield _publish(desired.database, live)
+        dns = desired.database.dns
+        if dns and live.record and live.goal and not live.record.leads_to(live.goal.host, dns.ttl):
+            yield _point(dns.record, live.record, live.goal.host, dns.ttl)
+        if not live.steps and not live.elsewhere:
+            yield from live.later
 
     def apply(self, desired: DatabasePin, change: Change) -> None:
-        """Write the new version, and read it back. Moved: someone else wrote meanwhile; the next pass looks again.
-
-        Unseen: it was written, and does not show yet.
-        """
-        if not isinstance(change, Publish):
-            raise TypeError(f"a database knows no {change.verb}")
-        name = desired.database.secret
-        before = self._fresh(name)
-        if before.blocked or before.current != change.version:
-            raise Moved(before.blocked or f"secret {name} was written meanwhile: it is compared again before a write")
         try:
-            self._publish(name, before, change.endpoint)
+            if isinstance(change, Publish):
+                self._publisher.publish(desired.database.secret, change)
+            elif isinstance(change, PointName) and desired.database.dns:
+                self._names.point(desired.database.dns, change)
+            else:
+                self._writes.make(desired.database, change, desired.commit)
         finally:
-            self._secrets.forget(name)
+            self._switches.forget(desired.database)
 
-    def _publish(self, name: str, before: SecretState, endpoint: Endpoint) -> None:
-        text = _rewritten(name, self._secrets.text(before), endpoint)
-        token = _token(before, endpoint)
-        if not self._put(name, before.arn, text, token):
-            self._move(before.arn, to=token, away_from=before.current)
-        try:
-            after = self._fresh(name)
-            shown = after.current == token and self._secrets.text(after) == text
-        except (Absent, Moved, BotoCoreError, ClientError) as error:
-            raise Unseen(f"secret {name} was written, and could not be read back: {sentence(error)}") from error
-        if not shown:
-            raise Unseen(f"secret {name} does not show its new version {token} yet: it is read again before a write")
-        if after.previous not in ("", before.current):
-            self._move(before.arn, to=after.previous, away_from=token)
-            raise Moved(f"someone else wrote secret {name} at the same moment: their version was put back")
+    def _waiting(self, desired: DatabasePin, switch: Switch) -> str:
+        if not (switch.pending and desired.quiesced):
+            return ""
+        running = self._standstill.waits_for(desired.quiesced)
+        return f"waits until no task of these services runs: {running}" if running else ""
 
-    def _put(self, name: str, arn: str, text: str, token: str) -> bool:
-        """Whether the version is current now. Not so where it existed: then AWS does nothing, and says so."""
-        try:
-            told = self._connection.writing("secretsmanager").put_secret_value(
-                SecretId=arn, SecretString=text, ClientRequestToken=token
-            )
-        except ClientError as error:
-            if code(error) == "ResourceExistsException":
-                raise Stalled(
-                    f"secret {name} has a version {token} with another content than trueup would write: "
-                    "put the endpoint into the secret by hand"
-                ) from error
-            raise
-        return "AWSCURRENT" in told["VersionStages"]
+    def _backups(self, database: Database, switch: Switch) -> tuple[tuple[Change, ...], tuple[Advice, ...]]:
+        """What is missing of the backups of the instance in use."""
+        if database.backups is None:
+            return (), ()
+        found = switch.found or self._switches.addresses(database)
+        instance, days = self._rds.at(found[0].host), database.backups.retention_days
+        if instance is None:
+            message = f"no instance of this account and region listens at {found[0].host}: its backups are not compared"
+            return (), (Advice("backups_not_compared", message),)
+        if kept_days(instance) >= days or instance.status != "available":
+            return (), ()
+        return (_keep(instance, days),), ()
 
-    def _move(self, arn: str, *, to: str, away_from: str) -> None:
-        try:
-            self._connection.writing("secretsmanager").update_secret_version_stage(
-                SecretId=arn, VersionStage="AWSCURRENT", MoveToVersionId=to, RemoveFromVersionId=away_from
-            )
-        except ClientError as error:
-            if code(error) == "InvalidParameterException":  # the label is no longer where we saw it
-                raise Moved(f"AWSCURRENT of {arn} moved meanwhile: it is compared again before a write") from error
-            raise
 
-    def _fresh(self, name: str) -> SecretState:
-        self._secrets.forget(name)
-        return self._secrets.state(name)
+def _publish(database: Database, live: LiveDatabase) -> Publish:
+    return Publish(
+        drifts=tuple(_moving(database, live.version, live.addresses, live.goal, renewed=live.renewed)),
+        version=live.version,
+        endpoint=live.goal,
+        value=database.secret_version or "",
+    )
 
-    def _read(self, name: str, state: SecretState) -> tuple[Address, ...]:
-        key = (state.arn, state.current)
-        if key not in self._addresses:
-            found = _parsed(name, self._secrets.text(state))
-            while len(self._addresses) >= _ADDRESSES_KEPT:
-                del self._addresses[next(iter(self._addresses))]
-            self._addresses[key] = found
-        found = self._addresses[key]
-        if isinstance(found, str):
-            raise Stalled(found)
-        return found
+
+def _point(name: str, record: Record, host: str, ttl: int | None) -> PointName:
+    drifts = [Drift(f"dns {name}", record.host or "absent", host)] if record.host != host.lower() else []
+    if ttl not in (None, record.ttl) and record.host:
+        drifts.append(Drift(f"dns {name} ttl", str(record.ttl), str(ttl)))
+    return PointName(drifts=tuple(drifts), zone=record.zone, host=host, ttl=ttl or record.ttl)
+
+
+def _keep(instance: Instance, days: int) -> KeepBackups:
+    drift = Drift("backups", f"{kept_days(instance)} days", f"{days} days")
+    return KeepBackups(drifts=(drift,), instance=instance.name, days=days)
+
+
+def _moving(
+    database: Database, version: str, found: tuple[Address, ...], goal: Endpoint | None, *, renewed: bool
+) -> Iterator[Drift]:
+    if renewed:
+        yield Drift("secret_version", version, database.secret_version or "")
+    if goal is not None and not all(each.is_at(goal) for each in found):
+        yield Drift("endpoint", " and ".join(dict.fromkeys(map(str, found))), _resulting(goal, found))
+
+
+def _ahead(database: Database, switch: Switch, record: Record | None) -> Iterator[Ahead]:
+    """What follows once the instance is there, or once the services stand still."""
+    state, goal, restore = switch.state, switch.goal, database.restore
+    if goal is None and restore is not None:
+        there = f"the endpoint of {restore.instance}"
+        shown = " and ".join(dict.fromkeys(map(str, switch.found)))
+        yield Ahead("publish", Drift("endpoint", shown, there))
+        if database.dns and record:
+            drift = Drift(f"dns {database.dns.record}", record.host or "absent", there)
+            yield Ahead("point_name", drift, _remembered(record))
+        return
+    for drift in _moving(database, state.current, switch.found, goal, renewed=switch.renewed):
+        yield Ahead("publish", drift)
+    if record and goal and database.dns and not record.leads_to(goal.host, database.dns.ttl):
+        for drift in _point(database.dns.record, record, goal.host, database.dns.ttl).drifts:
+            yield Ahead("point_name", drift, _remembered(record))
+
+
+def _remembered(record: Record) -> str:
+    return f"some remember the old one for {record.ttl} s more" if record.host else ""
+
+
+def _not_writable(switch: Switch, *, goes: bool) -> tuple[Advice, ...]:
+    watched = switch.found and switch.state.blocked and not goes
+    return (Advice("secret_not_writable", switch.state.blocked),) if watched else ()
 
 
 def _resulting(endpoint: Endpoint, found: tuple[Address, ...]) -> str:
-    """The pinned endpoint, with the port that stays where the file names none: the reader sees where it leads."""
+    """The endpoint, with the port that stays where none is known: the reader sees where it leads."""
     kept = dict.fromkeys(str(endpoint.port or address.port or "") for address in found)
     return " and ".join(f"{endpoint.host}:{port}" if port else endpoint.host for port in kept)
-
-
-def _parsed(name: str, text: str) -> tuple[Address, ...] | str:
-    try:
-        return addresses(text)
-    except Stalled as unreadable:
-        return f"secret {name}: {unreadable}"
-
-
-def _rewritten(name: str, text: str, endpoint: Endpoint) -> str:
-    try:
-        return readdressed(text, endpoint)
-    except Stalled as unreadable:
-        raise Stalled(f"secret {name}: {unreadable}") from None
-
-
-def _token(before: SecretState, endpoint: Endpoint) -> str:
-    """The id of the version that follows this one: the same however often it is asked for, and never of a password.
-
-    AWSPREVIOUS is part of it, so that a pin that a person undid by moving AWSCURRENT back is published as a younger
-    version, and the tasks that started in between are restarted.
-    """
-    parts = (before.arn, before.current, before.previous, endpoint.host, str(endpoint.port or ""))
-    return sha256("\n".join(parts).encode()).hexdigest()

@@ -22,6 +22,10 @@ class RememberTag(Change):
     before: str = ""  # what the tag says now
 
     @property
+    def at_once(self) -> bool:
+        return True
+
+    @property
     def asks(self) -> tuple[str, ...]:
         return (*super().asks, self.key, self.before)
 
@@ -43,6 +47,10 @@ class SuspendScaling(Change):
     """RegisterScalableTarget with every kind of scaling suspended, so that nothing starts tasks again."""
 
     actions = ("application-autoscaling:RegisterScalableTarget",)
+
+    @property
+    def at_once(self) -> bool:
+        return True
 
 
 @dataclass(frozen=True, kw_only=True)

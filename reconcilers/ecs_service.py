@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from desired_state.model import Service
+from desired_state.model import Database, Service
 from reconcilers.aws import Connection
 from reconcilers.contract import Absent, Advice, Change, Drift, Observation, Reconciler, Stalled
 from reconcilers.ecs_count import SHUTDOWN, Count, ForgetTag, RememberTag, ResumeScaling, Shutdown, SuspendScaling
@@ -18,6 +18,7 @@ from reconcilers.ecs_restart import Needed, Restarts
 from reconcilers.ecs_rollout import failed, gave_up, held, overdue, settling, since, undrivable
 from reconcilers.ecs_target import BASE, FAMILY, OVERLAY, Target, Targets
 from reconcilers.secrets import Secrets
+from reconcilers.switch import Switches
 from reconcilers.task_definition import mark
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class ServicePin:
     service: Service
     secrets: tuple[str, ...]  # of the databases that it names
     commit: str
+    quiesced_by: tuple[tuple[str, Database], ...] = ()  # the databases, by name, that it stands still for
 
     @property
     def key(self) -> tuple[str, str]:
@@ -53,6 +55,7 @@ class LiveService(Observation):
     target: Target | None  # None: no revision is asked for, or none can be
     count: Count
     restart: str = ""  # why every task must be replaced; empty: it need not
+    restarts_soon: bool = False  # it is not certain yet whether every task must be replaced
 
     @property
     def started(self) -> str:
@@ -97,6 +100,10 @@ class Scale(_Update):
 
     actions = ("ecs:UpdateService",)
 
+    @property
+    def at_once(self) -> bool:
+        return self.count == 0
+
 
 class EcsServiceReconciler(Reconciler[ServicePin, LiveService]):
     """Drives one ECS service with ECS's own rolling deployments."""
@@ -113,9 +120,10 @@ class EcsServiceReconciler(Reconciler[ServicePin, LiveService]):
         "secretsmanager:ListSecretVersionIds",
     )
 
-    def __init__(self, connection: Connection, reads: EcsReads, secrets: Secrets) -> None:
+    def __init__(self, connection: Connection, reads: EcsReads, secrets: Secrets, switches: Switches) -> None:
         self._connection = connection
         self._reads = reads
+        self._switches = switches
         self._restarts = Restarts(reads, secrets)
         self._targets = Targets(reads)
 
@@ -123,7 +131,10 @@ class EcsServiceReconciler(Reconciler[ServicePin, LiveService]):
         record = self._reads.service(desired.key)
         if record.status not in ("ACTIVE", ""):
             raise Absent(f"ECS service {record.name} is {record.status}; create it again, or take it out of the file")
-        count, now = self._count(desired, record), self._connection.now()
+        quiet, now = self._quiet(desired, record), self._connection.now()
+        count = self._count(desired, record, quiet=bool(quiet))
+        if quiet:
+            return self._standing_still(record, count, quiet, now)
         target, blocked = self._wanted(desired, record, count, now)
         advice = target.advice if target else ()
         restart = Needed()
@@ -139,6 +150,7 @@ class EcsServiceReconciler(Reconciler[ServicePin, LiveService]):
             target=target,
             count=count,
             restart=restart.due,
+            restarts_soon=bool(restart.soon),
             settling=restart.soon or why,
             overdue=late,
             blocked=blocked or count.blocked(),
@@ -155,6 +167,8 @@ class EcsServiceReconciler(Reconciler[ServicePin, LiveService]):
             yield Deploy(target=live.target, count=count, drifts=(*live.target.drifts, *moved))
         elif live.restart:
             yield Restart(count=count, drifts=(Drift("tasks_started", live.started, live.restart), *moved))
+        elif count is not None and live.restarts_soon and live.count.live == 0:
+            return  # the return and the restart are one call
         elif count is not None:
             yield Scale(count=count, drifts=moved)
         yield from live.count.last()
@@ -209,8 +223,29 @@ class EcsServiceReconciler(Reconciler[ServicePin, LiveService]):
             SuspendedState=state,
         )
 
-    def _count(self, desired: ServicePin, record: ServiceRecord) -> Count:
-        pinned = None if record.scheduling == "DAEMON" else desired.service.desired_count
+    def _quiet(self, desired: ServicePin, record: ServiceRecord) -> str:
+        """For which database it has to stand still; empty: for none."""
+        for name, database in desired.quiesced_by:
+            try:
+                if self._switches.of(database).pending:
+                    return name
+            except Exception:  # the database says what is wrong; what stands still must not come back by mistake
+                if record.desired == 0 and SHUTDOWN in record.tags:
+                    raise
+        return ""
+
+    def _standing_still(self, record: ServiceRecord, count: Count, database: str, now: datetime) -> LiveService:
+        """Only the count is looked at: everything else waits until the database has been moved."""
+        blocked = ""
+        if record.scheduling == "DAEMON":
+            blocked = f"{record.name} is a DAEMON service and has no count: take it out of databases.{database}.quiesce"
+        why = settling(record, count_is_pinned=True) or f"runs no task until database {database} has been moved"
+        return LiveService(
+            record=record, target=None, count=count, settling=why, blocked=blocked, held=held(record, now)
+        )
+
+    def _count(self, desired: ServicePin, record: ServiceRecord, *, quiet: bool = False) -> Count:
+        pinned = None if record.scheduling == "DAEMON" else 0 if quiet else desired.service.desired_count
         replaced = Shutdown.read(record.tags[SHUTDOWN]) if SHUTDOWN in record.tags else None
         band = self._reads.band(desired.key) if pinned is not None or replaced else None
         count = Count(record.desired, pinned, band, replaced)

@@ -70,8 +70,9 @@ def _applied(reconciler: Reconciler[Desired, Live], desired: Desired, so_far: Ou
                 so_far, condition=failed.condition, reason=failed.reason, error=error, attempts=tuple(attempts)
             )
         attempts.append(Attempt(change, Result.OK))
-    asked = ", ".join(attempt.change.verb for attempt in attempts if attempt.change.drifts)
-    return replace(so_far, reason=f"asked AWS to {asked.replace('_', ' ')}" if asked else "", attempts=tuple(attempts))
+    made = [attempt.change for attempt in attempts]
+    asked = ", ".join(change.verb for change in [change for change in made if change.drifts] or made)
+    return replace(so_far, reason=f"asked AWS to {asked.replace('_', ' ')}", attempts=tuple(attempts))
 
 
 def _failed(error: Exception) -> Outcome:

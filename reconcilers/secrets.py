@@ -78,6 +78,24 @@ class Secrets:
             raise Stalled(f"secret {_name(state.arn)} is binary: store it as a JSON object or as one URL")
         return told["SecretString"]
 
+    def value(self, arn: str, version: str) -> str:
+        """GetSecretValue of one version, whatever labels it has. As for `text`. Absent: there is no such version."""
+        try:
+            told = self._client.get_secret_value(SecretId=arn, VersionId=version)
+        except ClientError as error:
+            if code(error) == "ResourceNotFoundException":
+                raise Absent(
+                    f"secret {_name(arn)} has no version {version} (any more): pin another secret_version, or none"
+                ) from error
+            raise
+        if "SecretString" not in told:
+            raise Stalled(f"version {version} of secret {_name(arn)} is binary: pin another secret_version, or none")
+        return told["SecretString"]
+
+    def versions(self, arn: str) -> dict[str, datetime]:
+        """ListSecretVersionIds: every version that is still kept, and when it was made."""
+        return self._dates(arn, deprecated=True)
+
     def _read(self, secret: str) -> SecretState:
         try:
             told = self._client.describe_secret(SecretId=secret)
@@ -113,11 +131,11 @@ class Secrets:
             del self._created[next(iter(self._created))]
         self._created |= {(arn, version): dates.get(version, _NOT_LISTED) for version in wanted}
 
-    def _dates(self, arn: str) -> dict[str, datetime]:
-        page = self._client.list_secret_version_ids(SecretId=arn)
+    def _dates(self, arn: str, *, deprecated: bool = False) -> dict[str, datetime]:
+        page = self._client.list_secret_version_ids(SecretId=arn, IncludeDeprecated=deprecated)
         versions = list(page["Versions"])
         while token := page.get("NextToken"):
-            page = self._client.list_secret_version_ids(SecretId=arn, NextToken=token)
+            page = self._client.list_secret_version_ids(SecretId=arn, IncludeDeprecated=deprecated, NextToken=token)
             versions += page["Versions"]
         return {version["VersionId"]: version["CreatedDate"] for version in versions}
 

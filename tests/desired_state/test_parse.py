@@ -171,9 +171,9 @@ def test_null_unsets_a_pin_and_removes_a_variable(written: str) -> None:
         pytest.param(HEAD + "service: {}\n", 4, "service", "write services", id="an unknown section"),
         pytest.param(HEAD + "infrastructure: {}\n", 4, "infrastructure", "not supported by this version", id="later"),
         pytest.param(
-            HEAD + "databases:\n  db:\n    secret: s\n    restore: {}\n",
-            7,
-            "databases.db.restore",
+            HEAD + "verify: {}\n",
+            4,
+            "verify",
             "not supported by this version",
             id="a later key",
         ),

@@ -13,8 +13,10 @@ from reconcilers.contract import Gate, Outcome
 from reconcilers.ecs_reads import EcsReads
 from reconcilers.ecs_records import Deployment, ServiceRecord
 from reconcilers.ecs_service import EcsServiceReconciler, LiveService, ServicePin
+from reconcilers.rds_reads import RdsReads
 from reconcilers.reconcile import reconcile
 from reconcilers.secrets import Secrets
+from reconcilers.switch import Switches
 from rehearsal.server import Rehearsal
 
 CLUSTER = "production"
@@ -189,12 +191,16 @@ class Process:
         if looked:
             self.reads._without_band[CLUSTER, NAME] = 0.0
         self.secrets = Secrets(self.connection)
-        self.reconciler = EcsServiceReconciler(self.connection, self.reads, self.secrets)
+        self.rds = RdsReads(self.connection)
+        self.switches = Switches(self.connection, self.secrets, self.rds)
+        self.reconciler = EcsServiceReconciler(self.connection, self.reads, self.secrets, self.switches)
 
     def new_pass(self, pin: ServicePin) -> None:
         counted = [pin.key] if pin.service.desired_count is not None else []
         self.reads.new_pass([pin.key], counted)
         self.secrets.new_pass()
+        self.rds.new_pass()
+        self.switches.new_pass()
         self.calls.clear()
 
     def observe(self, pin: ServicePin) -> LiveService:

@@ -13,10 +13,10 @@ from botocore.exceptions import ReadTimeoutError
 from desired_state.model import Database, Endpoint, Maintenance
 from reconcilers.aws import Connection, Place
 from reconcilers.contract import Change, Condition, Outcome, Reconciler, Refusal, Result
-from reconcilers.database import DatabasePin, DatabaseReconciler
+from reconcilers.database import DatabasePin
 from reconcilers.maintenance import MaintenancePin, MaintenanceReconciler
 from reconcilers.reconcile import reconcile
-from reconcilers.secrets import Secrets
+from tests.reconcilers.database_world import DatabaseProcess
 from tests.reconcilers.ecs_world import SESSION, Process, World, pinned
 
 READS = ("Describe", "List", "Get", "BatchGet", "Assume")
@@ -105,12 +105,11 @@ def elsewhere(world: World) -> Callable[[], Pass]:
 
     def start() -> Pass:
         connection = connected()
-        secrets = Secrets(connection)
-        reconciler = DatabaseReconciler(connection, secrets)
+        process = DatabaseProcess(connection)
 
         def begin() -> tuple[Reconciler[Any, Any], Any]:
-            secrets.new_pass()
-            return reconciler, pin
+            process.new_pass()
+            return process.reconciler, pin
 
         return begin
 

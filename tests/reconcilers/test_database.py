@@ -18,8 +18,9 @@ from reconcilers.contract import Absent, Change, Condition, Gate, Outcome, Resul
 from reconcilers.database import DatabasePin, DatabaseReconciler, LiveDatabase
 from reconcilers.reconcile import reconcile
 from reconcilers.secret_text import Address
-from reconcilers.secrets import Moved, Secrets
+from reconcilers.secrets import Moved
 from rehearsal.server import Rehearsal
+from tests.reconcilers.database_world import DatabaseProcess
 
 NAME = "replaydash-production/db/password"
 ARN = f"arn:aws:secretsmanager:us-east-1:123456789012:secret:{NAME}-AbCdEf"
@@ -42,8 +43,9 @@ class Daemon:
     def __init__(self) -> None:
         self.calls: Counter[str] = Counter()
         self.connection = Connection(Place("us-east-1"), on_call=lambda _, operation, *rest: self.heard(operation))
-        self.secrets = Secrets(self.connection)
-        self.reconciler = DatabaseReconciler(self.connection, self.secrets)
+        self._process = DatabaseProcess(self.connection)
+        self.secrets = self._process.secrets
+        self.reconciler = self._process.reconciler
         self.after: dict[str, Callable[[], object]] = {}  # what somebody else does right after our first such call
 
     def heard(self, operation: str) -> None:
@@ -53,7 +55,7 @@ class Daemon:
 
     def pass_over(self, endpoint: Endpoint | None, gate: Gate = lambda _: None) -> Outcome:
         self.calls.clear()
-        self.secrets.new_pass()
+        self._process.new_pass()
         return reconcile(self.reconciler, pinned(endpoint), gate)
 
 
@@ -117,7 +119,7 @@ def versions(aws: Any) -> int:
 def test_what_differs_is_one_publish(
     endpoint: Endpoint | None, found: list[Address], drift: tuple[str, str] | None
 ) -> None:
-    live = LiveDatabase(secret=ARN, version=VERSION, addresses=tuple(found))
+    live = LiveDatabase(secret=ARN, version=VERSION, addresses=tuple(found), goal=endpoint)
     changes = list(DatabaseReconciler.diff(pinned(endpoint), live))
     assert [(d.field, d.live, d.desired) for c in changes for d in c.drifts] == (
         [("endpoint", *drift)] if drift else []
@@ -363,15 +365,24 @@ def test_no_value_error_or_drift_ever_shows_the_password(daemon: Daemon, aws: An
         refuse_puts(daemon, refused)
     outcome = daemon.pass_over(B)
     again = daemon.pass_over(A)
-    seen = (outcome, outcome.error, outcome.live, again, again.error, vars(daemon.secrets), vars(daemon.reconciler))
+    seen = (
+        outcome,
+        outcome.error,
+        outcome.live,
+        again,
+        again.error,
+        vars(daemon.secrets),
+        vars(daemon._process.switches),
+        vars(daemon._process.switches.values),
+    )
     assert "hunter2" not in " ".join(map(shown, seen))
 
 
 def test_memory_holds_no_more_versions_than_it_may(daemon: Daemon, aws: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reconcilers.database._ADDRESSES_KEPT", 2)
+    monkeypatch.setattr("reconcilers.secret_values._KEPT", 2)
     monkeypatch.setattr("reconcilers.secrets._DATES_KEPT", 2)
     for number in range(5):
         aws.put_secret_value(SecretId=NAME, SecretString=holding(f"h{number}"))
         assert daemon.pass_over(Endpoint(host=f"h{number}")).condition is Condition.IN_SYNC
-    assert len(daemon.reconciler._addresses) == 2
+    assert len(daemon._process.switches.values._addresses) == 2
     assert len(daemon.secrets._created) == 2

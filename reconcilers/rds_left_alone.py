@@ -1,0 +1,97 @@
+"""What of a database instance is not copied to one that is restored like it, and why. Pure."""
+
+from collections.abc import Mapping
+from typing import Final
+
+_OF_THE_DATA: Final = "it comes with the data"
+_STATE: Final = "it tells the state of one instance"
+_AURORA: Final = "only clusters have it"
+_CUSTOM: Final = "only RDS Custom has it, which is not supported"
+_IDENTITY: Final = "it is of one instance alone"
+
+NO_SETTING: Final[Mapping[str, str]] = {
+    "ActivityStreamEngineNativeAuditFieldsIncluded": "a stream is started for one instance by hand",
+    "ActivityStreamKinesisStreamName": "a stream is started for one instance by hand",
+    "ActivityStreamKmsKeyId": "a stream is started for one instance by hand",
+    "ActivityStreamMode": "a stream is started for one instance by hand",
+    "ActivityStreamPolicyStatus": _STATE,
+    "ActivityStreamStatus": _STATE,
+    "AdditionalStorageVolumes": _OF_THE_DATA,
+    "AssociatedRoles": "a role is added to one instance by hand",
+    "AutomaticRestartTime": _STATE,
+    "AutomationMode": _CUSTOM,
+    "AvailabilityZone": "RDS picks the zone",
+    "AwsBackupRecoveryPointArn": _STATE,
+    "CertificateDetails": _STATE,
+    "CharacterSetName": _OF_THE_DATA,
+    "CustomIamInstanceProfile": _CUSTOM,
+    "DBCapacityReservationIdentifier": "a reservation is for one instance",
+    "DBClusterIdentifier": _AURORA,
+    "DBInstanceArn": _IDENTITY,
+    "DBInstanceAutomatedBackupsReplications": "replication of backups is started for one instance by hand",
+    "DBInstanceIdentifier": _IDENTITY,
+    "DBInstanceStatus": _STATE,
+    "DBName": _OF_THE_DATA,
+    "DBSecurityGroups": "they belong to EC2-Classic, which is gone",
+    "DBSystemId": _OF_THE_DATA,
+    "DbInstancePort": "the endpoint tells the port",
+    "DbiResourceId": _IDENTITY,
+    "Engine": _OF_THE_DATA,
+    "EngineVersion": "it is that of the snapshot; an upgrade is a decision of its own",
+    "EnhancedMonitoringResourceArn": _STATE,
+    "InstanceCreateTime": _STATE,
+    "IsStorageConfigUpgradeAvailable": _STATE,
+    "KmsKeyId": _OF_THE_DATA,
+    "LatestRestorableTime": _STATE,
+    "ListenerEndpoint": "only an availability group of SQL Server has it",
+    "MasterUserSecret": "a password that RDS manages is not the one in the file's secret",
+    "MasterUsername": _OF_THE_DATA,
+    "MultiTenant": _OF_THE_DATA,
+    "NcharCharacterSetName": _OF_THE_DATA,
+    "PendingModifiedValues": _STATE,
+    "PercentProgress": _STATE,
+    "PromotionTier": _AURORA,
+    "ReadReplicaDBClusterIdentifiers": "replicas are made of one instance",
+    "ReadReplicaDBInstanceIdentifiers": "replicas are made of one instance",
+    "ReadReplicaSourceDBClusterIdentifier": "what is restored is no replica",
+    "ReadReplicaSourceDBInstanceIdentifier": "what is restored is no replica",
+    "ReplicaMode": "what is restored is no replica",
+    "ResumeFullAutomationModeTime": _CUSTOM,
+    "SecondaryAvailabilityZone": "RDS picks the zone",
+    "StatusInfos": _STATE,
+    "StorageEncrypted": _OF_THE_DATA,
+    "StorageEncryptionType": _OF_THE_DATA,
+    "StorageOperationPercentProgress": _STATE,
+    "StorageOperationStatus": _STATE,
+    "StorageVolumeStatus": _STATE,
+    "TdeCredentialArn": "its password cannot be read",
+    "Timezone": _OF_THE_DATA,
+    "UpgradeRolloutOrder": "AWS decides it",
+}
+"""What DescribeDBInstances shows and a restored instance does not have from the one that it is like, and why."""
+
+NOT_ASKED: Final[Mapping[str, str]] = {
+    "AdditionalStorageVolumes": NO_SETTING["AdditionalStorageVolumes"],
+    "AvailabilityZone": NO_SETTING["AvailabilityZone"],
+    "CustomIamInstanceProfile": _CUSTOM,
+    "DBCapacityReservationIdentifier": NO_SETTING["DBCapacityReservationIdentifier"],
+    "DBClusterSnapshotIdentifier": _AURORA,
+    "DBInstanceIdentifier": "the name of the new instance",
+    "DBName": _OF_THE_DATA,
+    "DBSnapshotIdentifier": "the snapshot",
+    "Engine": _OF_THE_DATA,
+    "ManageMasterUserPassword": NO_SETTING["MasterUserSecret"],
+    "MasterUserSecretKmsKeyId": NO_SETTING["MasterUserSecret"],
+    "MaxAllocatedStorage": "only one of the two calls takes it: it is changed afterwards",
+    "RestoreTime": "the instant",
+    "SourceDBInstanceAutomatedBackupsArn": "the source is named instead",
+    "SourceDBInstanceIdentifier": "the source",
+    "SourceDbiResourceId": "the source is named instead",
+    "TagSpecifications": "they are for other things than the instance",
+    "TargetDBInstanceIdentifier": "the name of the new instance",
+    "TdeCredentialArn": NO_SETTING["TdeCredentialArn"],
+    "TdeCredentialPassword": NO_SETTING["TdeCredentialArn"],
+    "UseDefaultProcessorFeatures": "what is restored has those of its class unless asked otherwise",
+    "UseLatestRestorableTime": "a pin names its instant",
+}
+"""What the restore calls take and are not given by a setting, and why."""
