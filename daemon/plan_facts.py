@@ -1,19 +1,22 @@
 """What a plan says, before anybody decides how it looks."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+
+import yaml
 
 from daemon.plain import one_line
 from daemon.refusals import PLANNED
 from daemon.status import EnvironmentStatus, ResourceStatus
 from desired_state.model import Endpoint, Environment
+from desired_state.model import Restore as Restored
 from desired_state.parse import Problem
 from reconcilers.contract import Advice, Change, Condition, Drift
 from reconcilers.rds_changes import KeepBackups, Restore
-from reconcilers.rds_settings import spelled
 
 _RESTART, _QUIESCE = "restart_follows", "quiesced"
 _LONGEST = 300  # characters of one value
+NOTE = 4000  # characters of what a person is told besides
 _WRONG = (Condition.STALLED, Condition.RETRYING)
 # What nobody records but the file. Tags, env, a count of 0 and maintenance find their way back by themselves.
 _ONLY_IN_THE_FILE = {"service": {"task_revision", "desired_count"}, "database": {"endpoint", "secret_version"}}
@@ -208,8 +211,11 @@ def _settings(resource: ResourceStatus) -> Iterator[Advice]:
     """What `like` comes to, in the words of the file: to be committed in its place, in advance."""
     for change in resource.changes:
         if isinstance(change, Restore):
-            written = ", ".join(f"{key}: {spelled(value)}" for key, value in change.values.items())
-            yield Advice("settings", f"the new instance gets, and restore could say itself: {{{written}}}")
+            known = {key: value for key, value in change.values.items() if key in Restored.model_fields}
+            plain = {key: dict(each) if isinstance(each, Mapping) else each for key, each in known.items()}
+            listed = {key: list(each) if isinstance(each, tuple) else each for key, each in plain.items()}
+            written = yaml.safe_dump(listed, default_flow_style=True, sort_keys=False, width=10**6).strip()
+            yield Advice("settings", f"the new instance gets what restore could also say itself: {written}")
 
 
 def _counted(number: int, noun: str) -> str:

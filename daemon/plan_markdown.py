@@ -62,7 +62,7 @@ def _notes(status: EnvironmentStatus, resource: ResourceStatus) -> Iterator[str]
     if reason := facts.reason(status, resource):
         yield f"- {name} is {resource.condition.value}: {_code(reason)}"
     for advice in resource.advice:
-        yield f"- {name}: {_code(advice.message)}"
+        yield f"- {name}: {_code(advice.message, facts.NOTE)}"
 
 
 def _values(resource: ResourceStatus) -> Iterator[str]:
@@ -76,9 +76,9 @@ def _values(resource: ResourceStatus) -> Iterator[str]:
     yield from (_code(facts.called(resource)), "", f"{fence}diff", *lines, fence, "")
 
 
-def _code(text: str) -> str:
+def _code(text: str, longest: int = 1000) -> str:
     """A span of code, whatever is in the text."""
-    line = one_line(text)
+    line = one_line(text, longest)
     fence = _fence(line, shortest=1)
     space = " " if "`" in line else ""
     return f"{fence}{space}{line}{space}{fence}" if line.strip() else ""

@@ -43,7 +43,8 @@ def by_order(entry: Entry, changes: tuple[Change, ...], tracked: Mapping[Key, Tr
 def _holds_up(outcome: Outcome) -> bool:
     if outcome.changes:
         return not all(change.aside for change in outcome.changes)
-    return outcome.condition is Condition.PROGRESSING
+    settles_aside = outcome.live is not None and outcome.live.aside
+    return outcome.condition is Condition.PROGRESSING and not settles_aside
 
 
 def by_account(environment: Environment, connection: Connection) -> Outcome | None:

@@ -10,6 +10,7 @@ from typing import Final
 from daemon.settings import cache_of
 from daemon.status import GitStatus
 from desired_state.in_force import Source, Standing, contested
+from desired_state.model import Database, Environment
 from desired_state.parse import Invalid, Problem, parse
 from desired_state.repository import Repository, shown_location
 from desired_state.values import printable
@@ -43,6 +44,14 @@ def named(chosen: argparse.Namespace) -> Standing:
         found = source(chosen)[0].poll()
         return _of_name(word, found.standings, found.problems)
     return _of_name(word, *from_files(sorted(Path().glob("*.y*ml"))))
+
+
+def database_of(environment: Environment, name: str) -> Database:
+    """The entry under `databases`. Misused: there is none of this name."""
+    if name not in environment.databases:
+        known = ", ".join(environment.databases) or "none"
+        raise Misused(f"environment {environment.environment} has no database {printable(name)}; it has {known}")
+    return environment.databases[name]
 
 
 def _of_name(name: str | None, standings: Sequence[Standing], problems: Sequence[Problem]) -> Standing:

@@ -8,6 +8,7 @@ from typing import Any
 from desired_state.in_force import Standing
 from desired_state.model import Environment
 from reconcilers.aws import Connection, Place
+from reconcilers.backups import BackupReads
 from reconcilers.contract import Condition, Gate, Outcome
 from reconcilers.database import DatabasePin, DatabaseReconciler
 from reconcilers.ecs_reads import EcsReads
@@ -45,6 +46,7 @@ class Territory:
         self.services = EcsServiceReconciler(connection, self._ecs, self._secrets, self._switches)
         standstill = Standstill(connection, self._ecs)
         self.databases = DatabaseReconciler(connection, self._secrets, self._rds, self._switches, standstill)
+        self.backups = BackupReads(self._rds, self._switches)
         self.maintenance = MaintenanceReconciler(connection, monotonic)
 
     def new_pass(self, due: Iterable[Entry]) -> None:

@@ -42,6 +42,7 @@ class Observation:
     overdue: str = ""  # why converging has taken too long; heals by itself when AWS does finish
     blocked: str = ""  # why nothing may be written until a commit or a person helps
     held: str = ""  # a person's brake: report, do not write
+    aside: bool = False  # what settles holds nobody up
     pace: float = 0.0  # seconds before which another look is not worth it while it settles
     ahead: tuple[Ahead, ...] = ()  # what follows once that has settled, in its order
     advice: tuple[Advice, ...] = ()

@@ -96,6 +96,7 @@ class DatabaseReconciler(Reconciler[DatabasePin, LiveDatabase]):
             settling=progress.settling or waiting,
             overdue=progress.overdue,
             blocked=progress.blocked or (switch.state.blocked if goes else ""),
+            aside=progress.aside,
             pace=progress.pace,
             ahead=tuple(_ahead(database, switch, record)) if waiting or switch.goal is None else (),
             advice=(*progress.advice, *advice, *_not_writable(switch, goes=goes)),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from reconcilers.aws import Connection, code
+from reconcilers.aws import Connection, code, is_unsupported
 from reconcilers.contract import Absent
 from reconcilers.rds_settings import Values, all_tags, settings
 
@@ -100,6 +100,16 @@ class RdsReads:
         told = [each for page in pages.paginate(DBInstanceIdentifier=instance) for each in page["DBSnapshots"]]
         found = [_snapshot(each) for each in told]
         return tuple(sorted(found, key=lambda each: (each.taken is None, each.taken), reverse=True))
+
+    def offers(self, engine: str, version: str) -> bool:
+        """DescribeDBEngineVersions: whether RDS still makes instances of this version. An endpoint may not know."""
+        try:
+            told = self._connection.reading("rds").describe_db_engine_versions(Engine=engine, EngineVersion=version)
+        except ClientError as error:
+            if is_unsupported(error):
+                return True
+            raise
+        return any(each.get("Status", "available") == "available" for each in told["DBEngineVersions"])
 
     def _all(self) -> "list[DBInstanceTypeDef]":
         pages = self._connection.reading("rds").get_paginator("describe_db_instances")

@@ -1,6 +1,6 @@
 """How far the instance of a `restore` is, and what is next: from a snapshot to an endpoint that may be used. Pure."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -60,6 +60,7 @@ class Restoring:
     settling: str = ""
     overdue: str = ""
     blocked: str = ""
+    aside: bool = False  # what settles holds nobody up
     pace: float = 0.0
     advice: tuple[Advice, ...] = ()
 
@@ -74,7 +75,7 @@ def missing(
 ) -> Restoring:
     """There is no such instance yet: the restore itself, or why it cannot be made."""
     if restore.instance in (host.partition(".")[0].lower() for host in secret.hosts):
-        free = _free(restore.instance, instances)
+        free = free_name(restore.instance, {restore.instance, *instances})
         return Restoring(
             blocked=f"instance {restore.instance} was in use and is gone: old data is not brought back by itself; "
             f"choose a new instance name, such as {free}, or pin the endpoint of another database"
@@ -110,7 +111,9 @@ def present(
         )
     if (made_from := instance.tags.get(FROM)) != mark(restore.source):
         said = f"was restored from {made_from}" if made_from else "was not restored by trueup"
-        mend = f"choose another instance name, such as {_free(instance.name, instances)}, or pin its endpoint instead"
+        mend = (
+            f"choose another instance name, such as {free_name(instance.name, instances)}, or pin its endpoint instead"
+        )
         return Restoring(
             blocked=f"instance {instance.name} is there already and {said}, not from {restore.source}; "
             f"it is left alone: {mend}"
@@ -127,8 +130,10 @@ def kept_days(instance: Instance | None) -> int:
 
 def span(seconds: float) -> str:
     """A time as people say it, in steps that do not change every second."""
+    if seconds < 10:
+        return "some seconds"
     if seconds < 120:
-        return f"{int(max(seconds, 0)) // 10 * 10} s"
+        return f"{int(seconds) // 10 * 10} s"
     return f"{int(seconds) // 60} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
@@ -158,14 +163,14 @@ def _staged(restore: Restore, instance: Instance, like: Instance | None, secret:
 
 
 def _settling(instance: Instance, taken: float) -> str:
-    elapsed = f"for {span(taken)}"
+    elapsed = f"its restore began {span(taken)} ago"
     if instance.status == "creating":
-        return f"RDS is creating {instance.name} from {instance.tags[FROM]}, {elapsed}"
+        return f"RDS is creating {instance.name} from {instance.tags[FROM]}, for {span(taken)} so far"
     if instance.status not in USABLE:
-        return f"instance {instance.name} is {instance.status}, {elapsed} since its restore began"
+        return f"instance {instance.name} is {instance.status}; {elapsed}"
     if instance.pending:
         changing = ", ".join(sorted(instance.pending))
-        return f"RDS is changing {instance.name} ({changing}), {elapsed} since its restore began"
+        return f"RDS is changing {instance.name} ({changing}); {elapsed}"
     if applying := instance.groups - {"in-sync", "pending-reboot"}:
         return f"RDS is applying the groups of {instance.name} ({', '.join(sorted(applying))})"
     return ""
@@ -191,7 +196,7 @@ def _before_use(
     if secret.user and secret.user == instance.master:
         if instance.tags.get(PASSWORD) == secret.version:
             return (), ""
-        drift = Drift("master_password", "of the snapshot's time", f"of version {secret.version} of the secret")
+        drift = Drift("master_user", "password of the snapshot's time", f"password of version {secret.version}")
         return (verbs.SetPassword(drifts=(drift,), version=secret.version),), ""
     return (), secret.outdated
 
@@ -206,10 +211,11 @@ def _in_use(restore: Restore, instance: Instance, like: Instance | None) -> Rest
     found = tuple(
         each for each in _differing(restore, instance, like) if each.setting.changed or each.setting.key == "tags"
     )
-    busy = instance.status != "available" or instance.pending
-    if busy:
-        message = f"instance {instance.name} is {instance.status}: its last settings are compared once it is available"
+    if instance.status == "backing-up":  # for hours, in which RDS takes no change
+        message = f"instance {instance.name} is backing-up: its last settings are compared once it is available"
         return Restoring(endpoint, advice=(Advice("settings_follow", message),) if found else ())
+    if instance.status != "available" or instance.pending:
+        return Restoring(endpoint, settling=f"RDS is still changing {instance.name}, which is in use", aside=True)
     if found:
         return Restoring(endpoint, later=(verbs.CompleteSettings(drifts=tuple(_drifts(found)), found=found),))
     return Restoring(endpoint, later=(verbs.MarkVerified(),))
@@ -304,9 +310,11 @@ def _instant(text: str) -> datetime | None:
         return None
 
 
-def _free(name: str, instances: Mapping[str, Instance]) -> str:
-    """A name for a new instance that nobody has."""
+def free_name(name: str, taken: Collection[str]) -> str:
+    """A name like this one that no instance has."""
+    if name not in taken:
+        return name
     number = 2
-    while f"{name[:59]}-{number}" in instances:
+    while f"{name[:59]}-{number}" in taken:
         number += 1
     return f"{name[:59].rstrip('-')}-{number}"

@@ -151,6 +151,7 @@ def test_the_status_page_has_every_key_of_the_contract(web: Web) -> None:
                         "observed": "2024-02-24T12:00:00.000Z",
                         "drifted_since": "2024-02-24T12:00:00.000Z",
                         "drift": [{"field": "desired_count", "live": "2", "desired": "4"}],
+                        "ahead": [],
                         "advice": [{"type": "base_not_pinned", "message": "add `task_revision: 7`"}],
                     }
                 ],

@@ -136,7 +136,7 @@ def test_the_gate_is_asked_once_with_everything() -> None:
     [
         pytest.param((PAINT,), "asked AWS to paint", id="one"),
         pytest.param((PAINT, TIDY_UP), "asked AWS to paint", id="what only tidies up is not said"),
-        pytest.param((TIDY_UP,), "", id="only tidying up"),
+        pytest.param((TIDY_UP,), "asked AWS to tidy up", id="only tidying up"),
     ],
 )
 def test_what_was_asked_is_progressing_until_it_is_seen(changes: tuple[Change, ...], reason: str) -> None:

@@ -1,0 +1,124 @@
+"""`trueup snapshots`: what a database can be brought back from, for the person who has to choose."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from daemon.plain import one_line
+from daemon.refusals import by_account
+from daemon.sources import Misused, database_of, named
+from daemon.wiring import Territory, place
+from reconcilers.aws import Connection, sentence
+from reconcilers.backups import Backups, Choice
+from reconcilers.contract import Absent, Stalled
+from reconcilers.restoring import span
+
+_MOST = 10
+
+
+def snapshots(chosen: argparse.Namespace) -> int:
+    """`trueup snapshots`."""
+    environment = named(chosen).environment
+    database = database_of(environment, chosen.database)
+    territory = Territory(Connection(place(environment), timeout=chosen.aws_timeout))
+    try:
+        if refused := by_account(environment, territory.connection):
+            raise Misused(refused.reason)
+        found = territory.backups.of(database, _MOST)
+        now = territory.connection.now()
+    except (Absent, Stalled, ClientError, BotoCoreError) as error:
+        raise Misused(sentence(error)) from error
+    if chosen.output == "json":
+        sys.stdout.write(json.dumps(_as_json(found), indent=2) + "\n")
+    else:
+        _print(found, chosen.database, now)
+    return 0
+
+
+def _print(found: Backups, name: str, now: datetime) -> None:
+    console = Console(highlight=False)
+    if not found.snapshots:
+        console.print(f"There is no snapshot of {', '.join(found.instances)}.")
+    elif console.is_terminal:
+        console.print(_table(found.snapshots, now))
+    else:
+        for choice in found.snapshots:
+            console.print(Text("  ".join(_cells(choice, now))), soft_wrap=True)
+    for past in found.past:
+        line = f"Point in time: {past.instance}, any instant of the last {past.days} days up to {past.newest:%FT%TZ}."
+        console.print(Text(line), soft_wrap=True)
+    for line in _how_to(found, name):
+        console.print(Text(line, style="dim"), soft_wrap=True)
+
+
+def _table(choices: tuple[Choice, ...], now: datetime) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold")
+    for title in ("snapshot", "taken (UTC)", "ago", "status", "kind", "size", "engine", "can be restored"):
+        table.add_column(title, overflow="fold")
+    for choice in choices:
+        style = "" if not choice.hindrance else "red"
+        table.add_row(*(Text(cell, style=style) for cell in _cells(choice, now)))
+    return table
+
+
+def _cells(choice: Choice, now: datetime) -> Iterator[str]:
+    each = choice.snapshot
+    yield one_line(each.name)
+    yield f"{each.taken:%Y-%m-%d %H:%M}" if each.taken else "not yet"
+    yield _ago((now - each.taken).total_seconds()) if each.taken else "-"
+    yield one_line(each.status)
+    yield one_line(each.kind)
+    yield f"{each.size} GiB"
+    yield one_line(f"{each.engine} {each.version}")
+    yield f"no: {one_line(choice.hindrance)}" if choice.hindrance else "yes"
+
+
+def _how_to(found: Backups, name: str) -> Iterator[str]:
+    best = next((each.snapshot for each in found.snapshots if not each.hindrance), None)
+    if best is None:
+        return
+    yield f"To restore one, write under databases.{name}, in place of endpoint or restore:"
+    yield "  restore:"
+    yield f"    snapshot: {best.name}"
+    yield f"    instance: {found.free}"
+    yield f"    like: {found.like}" if found.like else "    like: …  # an instance whose settings are copied"
+
+
+def _as_json(found: Backups) -> dict[str, Any]:
+    return {
+        "instances": list(found.instances),
+        "snapshots": [_shown(choice) for choice in found.snapshots],
+        "point_in_time": [
+            {"instance": past.instance, "newest": f"{past.newest:%FT%TZ}", "days": past.days} for past in found.past
+        ],
+    }
+
+
+def _shown(choice: Choice) -> dict[str, Any]:
+    each = choice.snapshot
+    return {
+        "snapshot": each.name,
+        "arn": each.arn,
+        "instance": each.instance,
+        "taken": f"{each.taken:%FT%TZ}" if each.taken else None,
+        "status": each.status,
+        "kind": each.kind,
+        "size_gib": each.size,
+        "engine": each.engine,
+        "version": each.version,
+        "restorable": not choice.hindrance,
+        "hindrance": choice.hindrance or None,
+    }
+
+
+def _ago(seconds: float) -> str:
+    return f"{seconds / 86400:.0f} days" if seconds >= 172800 else span(seconds)
