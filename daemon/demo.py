@@ -13,7 +13,21 @@ from rich.table import Table
 from rich.text import Text
 
 from daemon.demo_stage import FILE, Missed, Stage, stage
-from rehearsal.replaydash_names import ALB, API, BAD_TAG, CLUSTER, HOST, LIVE_REVISION
+from rehearsal.replaydash_names import (
+    ALB,
+    API,
+    BAD_TAG,
+    CLUSTER,
+    DATABASE,
+    DATABASE_HOST,
+    HOST,
+    LIVE_REVISION,
+    SECRET,
+    SNAPSHOT,
+    ZONE,
+)
+
+NAME = f"db.{ZONE}"
 
 _FIRST = f"""version: 1
 environment: replaydash-production
@@ -24,9 +38,23 @@ services:
     service: {API}
     container: api
     task_revision: {LIVE_REVISION}
+    databases: [postgres]
+databases:
+  postgres:
+    secret: {SECRET}
+    endpoint: {DATABASE_HOST}:5432
+    dns: {{zone: {ZONE}, record: {NAME}}}
 maintenance:
   enabled: false
   load_balancer: {ALB}
+"""
+_ENDPOINT = f"    endpoint: {DATABASE_HOST}:5432\n"
+_RESTORED = f"{DATABASE}-restored"
+_RESTORE = f"""    restore:
+      snapshot: {SNAPSHOT}
+      instance: {_RESTORED}
+      like: {DATABASE}
+    quiesce: [api]
 """
 _PIN = f"    task_revision: {LIVE_REVISION}\n"
 _BY_HAND = 122  # the revision that somebody deploys by hand in the story
@@ -175,11 +203,38 @@ def _maintenance(on: Stage, teller: Teller) -> float:
     return seconds
 
 
+def _database(on: Stage, teller: Teller) -> float:
+    text = _FIRST.replace(_ENDPOINT, _RESTORE)
+    teller.block("plan", [_cut(line) for line in on.plan(text, teller.width)], "dim")
+    on.aws.clear_calls()
+    commit = on.commit(text, "Go back to the database of 24 February")
+    started = time.monotonic()
+    _said(on, teller)
+    teller.block("trueup", [_because(on, commit, "is creating")], "yellow")
+    teller.block("", [_because(on, commit, "no task of these services runs")], "yellow")
+    on.until(lambda: on.in_sync(commit))
+    seconds = time.monotonic() - started
+    teller.block("AWS", _led(on), "green")
+    writes = ("RestoreDBInstanceFromDBSnapshot", "PutSecretValue", "ChangeResourceRecordSets", "UpdateService")
+    teller.block("", [", ".join(f"{len(on.calls(each))} {each}" for each in writes)], "green")
+    back = on.revert()
+    teller.block("commit", [on.git("log", "-1", "--format=%h %s")], "bold")
+    on.until(lambda: on.in_sync(back))
+    teller.block("AWS", _led(on), "green")
+    teller.block("", [f"{_RESTORED} stays, until a person deletes it: trueup deletes no database"], "yellow")
+    return seconds
+
+
 _STORY: tuple[tuple[str, str, Step], ...] = (
     ("A bad release", "A new image is committed. Its tasks never become healthy.", _bad_release),
     ("The rollback", "One `git revert`. It does not wait until the stuck rollout has ended.", _revert),
     ("A change by hand", "Somebody deploys an old revision with the AWS command line.", _by_hand),
     ("A variable, there and back", "A variable is pinned; the revert of that commit takes it away again.", _variable),
+    (
+        "The database rollback",
+        "A migration went wrong. One commit restores a snapshot, and leads the tasks to it when it is ready.",
+        _database,
+    ),
     ("Maintenance", "The load balancer shows a page for every path, until the revert.", _maintenance),
 )
 
@@ -195,6 +250,22 @@ def _live(on: Stage) -> str:
     return f"{revision} is {state}"
 
 
+def _because(on: Stage, commit: str, words: str) -> str:
+    """What trueup says of the database, once these words are in it."""
+    on.until(lambda: words in on.resource("postgres").get("reason", "") or on.in_sync(commit))
+    return str(on.resource("postgres")["reason"])
+
+
+def _led(on: Stage) -> list[str]:
+    """Where the secret and the name lead, and what runs."""
+    lines = [f"secret {SECRET}: {on.host()}", f"{NAME}: {on.cname(NAME)}"]
+    return [*lines, f"{_live(on)}; {on.running()} tasks"]
+
+
+def _cut(line: str, longest: int = 260) -> str:
+    return line if len(line) <= longest else f"{line[:longest]}…"
+
+
 def _page(on: Stage) -> str:
     found = on.aws.route(ALB, HOST, "/any/path")
     if found["action"] == "fixed-response":
@@ -208,7 +279,9 @@ def _close(on: Stage, teller: Teller) -> None:
     for title, seconds in teller.took:
         teller.console.print(f"{title:<28} {seconds:5.1f} s")
     commits = on.git("rev-list", "--count", "HEAD")
-    teller.console.print(f"{commits} commits; the rehearsal AWS takes 5 s for a rollout that takes minutes in life.")
+    teller.console.print(
+        f"{commits} commits; what takes the rehearsal AWS 5 s, a rollout or a restore, takes minutes in life."
+    )
 
 
 def _stay(on: Stage, teller: Teller) -> None:

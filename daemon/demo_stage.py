@@ -98,8 +98,28 @@ class Stage:
 
     def ecs(self) -> Any:
         """A client of ECS, as a person at a terminal would use it."""
-        keys = boto3.Session(_KEY, _KEY, region_name=names.REGION)
-        return keys.client("ecs", endpoint_url=self.aws.url)
+        return self._client("ecs")
+
+    def host(self) -> str:
+        """Where the secret says that the database listens. Nothing else of it leaves this function."""
+        told = self._client("secretsmanager").get_secret_value(SecretId=names.SECRET)
+        return str(json.loads(told["SecretString"])["host"])
+
+    def cname(self, name: str) -> str:
+        """Where a name leads."""
+        route53 = self._client("route53")
+        zone = route53.list_hosted_zones_by_name(DNSName=names.ZONE)["HostedZones"][0]["Id"]
+        told = route53.list_resource_record_sets(HostedZoneId=zone, StartRecordName=name, MaxItems="1")
+        return str(told["ResourceRecordSets"][0]["ResourceRecords"][0]["Value"])
+
+    def running(self) -> int:
+        """How many tasks of the service run."""
+        told = self.ecs().describe_services(cluster=names.CLUSTER, services=[names.API])
+        return int(told["services"][0]["runningCount"])
+
+    def _client(self, service: str) -> Any:
+        keys: Any = boto3.Session(_KEY, _KEY, region_name=names.REGION)
+        return keys.client(service, endpoint_url=self.aws.url)
 
     def live(self) -> tuple[str, str]:
         """The revision that ECS rolls out or has rolled out, and how far it is."""
@@ -134,7 +154,10 @@ class Stage:
 @contextmanager
 def stage(first: str) -> Iterator[Stage]:
     """ReplayDash's production, a repository whose first commit is this text, and a daemon that follows it."""
-    with TemporaryDirectory(prefix="trueup-demo-") as root, Rehearsal(pace=Pace(rollout=_ROLLOUT)) as aws:
+    with (
+        TemporaryDirectory(prefix="trueup-demo-") as root,
+        Rehearsal(pace=Pace(rollout=_ROLLOUT, creating=_ROLLOUT)) as aws,
+    ):
         replaydash.seed(aws.url)
         folder = Path(root) / "repository"
         folder.mkdir()
