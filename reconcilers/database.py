@@ -52,15 +52,7 @@ class LiveDatabase(Observation):
 class DatabaseReconciler(Reconciler[DatabasePin, LiveDatabase]):
     """Leads the services to the pinned database: restores it where asked, then publishes where it is."""
 
-    reads: ClassVar[tuple[str, ...]] = (
-        "secretsmanager:DescribeSecret",
-        "secretsmanager:GetSecretValue",
-        "secretsmanager:ListSecretVersionIds",
-        "rds:DescribeDBInstances",
-        "rds:DescribeDBSnapshots",
-        *Names.reads,
-        *Standstill.reads,
-    )
+    reads: ClassVar[tuple[str, ...]] = (*Switches.reads, *Names.reads, *Standstill.reads)
 
     def __init__(
         self, connection: Connection, secrets: Secrets, rds: RdsReads, switches: Switches, standstill: Standstill

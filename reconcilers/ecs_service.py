@@ -116,8 +116,7 @@ class EcsServiceReconciler(Reconciler[ServicePin, LiveService]):
         "ecs:DescribeServiceRevisions",
         "ecr:DescribeImages",
         "application-autoscaling:DescribeScalableTargets",
-        "secretsmanager:DescribeSecret",
-        "secretsmanager:ListSecretVersionIds",
+        *Switches.reads,
     )
 
     def __init__(self, connection: Connection, reads: EcsReads, secrets: Secrets, switches: Switches) -> None:

@@ -88,7 +88,7 @@ class InstanceWrites:
     def _set_password(self, database: Database, instance: Instance, change: verbs.SetPassword) -> None:
         state = self._secrets.state(database.secret)
         found = self._values.credentials(state, change.version)
-        if found is None or found.user != instance.master:
+        if found.user != instance.master:
             raise Moved(f"secret {database.secret} was written meanwhile: it is compared again before a write")
         self._client.modify_db_instance(
             DBInstanceIdentifier=instance.name, MasterUserPassword=found.password, ApplyImmediately=True

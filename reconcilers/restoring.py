@@ -44,6 +44,7 @@ class Secret:
 
     version: str  # whose value is to be used
     user: str = ""  # "" where that cannot be told
+    unclear: str = ""  # why it cannot be told who it lets in
     unfit: str = ""  # why RDS would not take its password for a master user
     outdated: str = ""  # why another user's password may not be that of the restored data
     hosts: tuple[str, ...] = ()  # that its current and its previous version name
@@ -74,7 +75,7 @@ def missing(
     instances: Mapping[str, Instance],
 ) -> Restoring:
     """There is no such instance yet: the restore itself, or why it cannot be made."""
-    if restore.instance in (host.partition(".")[0].lower() for host in secret.hosts):
+    if any(_is_endpoint_of(restore.instance, host) for host in secret.hosts):
         free = free_name(restore.instance, {restore.instance, *instances})
         return Restoring(
             blocked=f"instance {restore.instance} was in use and is gone: old data is not brought back by itself; "
@@ -159,7 +160,7 @@ def _staged(restore: Restore, instance: Instance, like: Instance | None, secret:
     steps, blocked = _before_use(restore, instance, like, secret)
     if steps or blocked:
         return Restoring(steps=steps, blocked=blocked)
-    return Restoring(endpoint=Endpoint(host=instance.host, port=instance.port))
+    return Restoring(Endpoint(host=instance.host, port=instance.port), advice=_not_compared(instance, secret))
 
 
 def _settling(instance: Instance, taken: float) -> str:
@@ -182,13 +183,8 @@ def _before_use(
     """What has to be done before the instance may be used, and what stands against using it."""
     again = VERIFIED in instance.tags  # its settings belong to others by now
     found = () if again else tuple(each for each in _differing(restore, instance, like) if each.setting.first)
-    if fixed := [each for each in found if not each.setting.changed]:
-        told = ", ".join(f"{each.setting.key} is {spelled(each.live)}, not {spelled(each.wanted)}" for each in fixed)
-        return (
-            (),
-            f"instance {instance.name} was not made as asked for, and cannot be changed: {told}; "
-            "restore again under a new name",
-        )
+    if fixed := tuple(each for each in found if not each.setting.changed):
+        return (), f"{_never(instance, fixed)}; restore again under a new name"
     if found:
         return (verbs.CorrectSettings(drifts=tuple(_drifts(found)), found=found),), ""
     if "pending-reboot" in instance.groups and not again:
@@ -208,17 +204,22 @@ def _in_use(restore: Restore, instance: Instance, like: Instance | None) -> Rest
         return Restoring(endpoint, overdue=f"instance {instance.name} is in use and {instance.status}: {broken}")
     if VERIFIED in instance.tags:
         return Restoring(endpoint)
-    found = tuple(
-        each for each in _differing(restore, instance, like) if each.setting.changed or each.setting.key == "tags"
-    )
+    found = tuple(_differing(restore, instance, like))
+    mendable = tuple(each for each in found if each.setting.changed or each.setting.key == "tags")
     if instance.status == "backing-up":  # for hours, in which RDS takes no change
         message = f"instance {instance.name} is backing-up: its last settings are compared once it is available"
-        return Restoring(endpoint, advice=(Advice("settings_follow", message),) if found else ())
+        return Restoring(endpoint, advice=(Advice("settings_follow", message),) if mendable else ())
     if instance.status != "available" or instance.pending:
         return Restoring(endpoint, settling=f"RDS is still changing {instance.name}, which is in use", aside=True)
-    if found:
-        return Restoring(endpoint, later=(verbs.CompleteSettings(drifts=tuple(_drifts(found)), found=found),))
-    return Restoring(endpoint, later=(verbs.MarkVerified(),))
+    if mendable:
+        return Restoring(endpoint, later=(verbs.CompleteSettings(drifts=tuple(_drifts(mendable)), found=mendable),))
+    advice = (Advice("settings_differ", _never(instance, found)),) if found else ()
+    return Restoring(endpoint, later=(verbs.MarkVerified(),), advice=advice)
+
+
+def _never(instance: Instance, found: tuple[Difference, ...]) -> str:
+    told = ", ".join(f"{each.setting.key} is {spelled(each.live)}, not {spelled(each.wanted)}" for each in found)
+    return f"instance {instance.name} was not made as asked for, and cannot be changed: {told}"
 
 
 def _differing(restore: Restore, instance: Instance, like: Instance | None) -> Iterator[Difference]:
@@ -293,6 +294,13 @@ def _unfit(master: str, secret: Secret) -> tuple[Advice, ...]:
     return (Advice("password_unfit", said),) if said else ()
 
 
+def _not_compared(instance: Instance, secret: Secret) -> tuple[Advice, ...]:
+    if not secret.unclear:
+        return ()
+    message = f"whether its password is that of instance {instance.name} was not compared: {secret.unclear}"
+    return (Advice("password_not_compared", message),)
+
+
 def _took(instances: Iterable[Instance]) -> str:
     """How long the last restore took, by what is recorded on the instances that are still there."""
     known = [
@@ -308,6 +316,11 @@ def _instant(text: str) -> datetime | None:
         return datetime.fromisoformat(text)
     except ValueError:
         return None
+
+
+def _is_endpoint_of(instance: str, host: str) -> bool:
+    first, _, rest = host.lower().partition(".")
+    return first == instance and ".rds." in rest
 
 
 def free_name(name: str, taken: Collection[str]) -> str:

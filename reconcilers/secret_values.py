@@ -43,12 +43,9 @@ class SecretValues:
             _remember(self._same, key, self.text(state) == wanted)
         return self._same[key]
 
-    def credentials(self, state: SecretState, version: str = "") -> Credentials | None:
-        """Who a version lets in. Not to be kept. None: it names no user or no password."""
-        try:
-            return credentials(self.text(state, version))
-        except Stalled:
-            return None
+    def credentials(self, state: SecretState, version: str = "") -> Credentials:
+        """Who a version lets in. Not to be kept. Stalled: it names no user or no password, or two."""
+        return credentials(self.text(state, version))
 
     def text(self, state: SecretState, version: str = "") -> str:
         """The text of a version. Not to be kept."""
@@ -75,9 +72,9 @@ class SecretValues:
     def _logs_in_alike(self, state: SecretState, version: str) -> bool:
         try:
             then, now = self.credentials(state, version), self.credentials(state)
-        except Absent:
+        except (Absent, Stalled):
             return False
-        return then is not None and now is not None and _login(then) == _login(now)
+        return _login(then) == _login(now)
 
 
 def rewritten(name: str, text: str, endpoint: Endpoint | None) -> str:

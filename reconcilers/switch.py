@@ -45,6 +45,14 @@ class Switch:
 class Switches:
     """The reads of one connection that it takes to know, once a pass for each database. For one thread at a time."""
 
+    reads = (
+        "secretsmanager:DescribeSecret",
+        "secretsmanager:GetSecretValue",
+        "secretsmanager:ListSecretVersionIds",
+        "rds:DescribeDBInstances",
+        "rds:DescribeDBSnapshots",
+    )
+
     def __init__(self, connection: Connection, secrets: Secrets, rds: RdsReads) -> None:
         self._connection = connection
         self._secrets = secrets
@@ -146,13 +154,14 @@ class Switches:
         of: Instance | None = None,
     ) -> Secret:
         version = database.secret_version or state.current
-        found = self._values.credentials(state, version)
-        if found is None:
-            return Secret(version, hosts=hosts)
+        try:
+            found = self._values.credentials(state, version)
+        except Stalled as error:
+            return Secret(version, unclear=f"secret {database.secret}: {error}", hosts=hosts)
         outdated, data = "", _data(of) if of else None
         if data and of and found.user != of.master and not database.secret_version:
             outdated = self._values.outdated(database.secret, state, data)
-        return Secret(version, found.user, unfit(database.secret, found), outdated, hosts)
+        return Secret(version, found.user, unfit=unfit(database.secret, found), outdated=outdated, hosts=hosts)
 
 
 def _data(instance: Instance) -> datetime | None:
