@@ -1,9 +1,11 @@
 """The log of every call: who did what to which thing, and never a value that could be secret."""
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from rehearsal import route53
 from rehearsal.wire import Call
 
 # Only what names a thing or counts one is ever kept.
@@ -21,6 +23,11 @@ _NAMING = (
     "resourceArn",
     "tagKeys",
     "tasks",
+    "task",
+    "startedBy",
+    "clientToken",
+    "logGroupName",
+    "logStreamName",
     "serviceRevisionArns",
     "repositoryName",
     "Name",
@@ -35,7 +42,19 @@ _NAMING = (
     "MaxCapacity",
     "SuspendedState",
     "DBInstanceIdentifier",
+    "SourceDBInstanceIdentifier",
+    "TargetDBInstanceIdentifier",
     "DBSnapshotIdentifier",
+    "SnapshotType",
+    "RestoreTime",
+    "UseLatestRestorableTime",
+    "DBInstanceClass",
+    "DBParameterGroupName",
+    "OptionGroupName",
+    "DBSubnetGroupName",
+    "MaxAllocatedStorage",
+    "ApplyImmediately",
+    "ResourceName",
     "LoadBalancerArn",
     "ListenerArn",
     "TargetGroupArn",
@@ -43,6 +62,7 @@ _NAMING = (
     "Priority",
     "RoleArn",
 )
+_TAG_KEY = re.compile(r"(Tags\.Tag\.\d+\.Key|TagKeys\.member\.\d+)")
 
 
 @dataclass
@@ -70,4 +90,10 @@ def entry(call: Call, now: float) -> Entry:
     lists = {key: value for key, value in call.params.items() if key.partition(".")[0] in ("Names", "ListenerArns")}
     if "tags" in call.params:
         named["tags"] = sorted(str(tag.get("key")) for tag in call.params["tags"])
+    if keys := [value for name, value in call.params.items() if _TAG_KEY.fullmatch(name)]:
+        named["tags"] = sorted(keys)
+    if "MasterUserPassword" in call.params:
+        named["MasterUserPassword"] = "****"  # that there is one, and never which
+    if call.service == "route53":
+        named |= route53.summary(call)
     return Entry(now, call.service, call.operation, call.write, {**named, **lists})

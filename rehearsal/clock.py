@@ -7,10 +7,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds that AWS takes: for a rollout, and for a restored database to be created."""
+    """Seconds that AWS takes: for a rollout, and for a database to be created, modified and rebooted.
+
+    `backing_up` is how long the first backup takes; None: a quarter of `creating`.
+    """
 
     rollout: float = 2.0
     creating: float = 3.0
+    backing_up: float | None = None
+    modifying: float = 1.0
+    rebooting: float = 1.0
+    task: float = 1.0  # for a task that is run once to start, and as long again for its command
 
 
 class Clock:

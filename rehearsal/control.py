@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 from rehearsal import alb, fleet
 from rehearsal.faults import Fault
 from rehearsal.layer import Layer
+from rehearsal.run_values import Script
 from rehearsal.wire import Answer, Request
 
 Document = dict[str, Any]
@@ -19,6 +20,7 @@ class Control:
 
     def __init__(self, layer: Layer) -> None:
         self._layer = layer
+        databases = layer.databases
         self._routes: dict[tuple[str, str], Callable[[Document], Any]] = {
             ("GET", "calls"): lambda _: self.calls(),
             ("DELETE", "calls"): lambda _: self.clear_calls(),
@@ -27,8 +29,15 @@ class Control:
             ("GET", "clock"): lambda _: {"now": self._layer.clock.now(), "pace": self._layer.pace.__dict__},
             ("POST", "clock"): self._clock,
             ("POST", "images"): self._image,
+            ("POST", "commands"): self._command,
             ("POST", "families"): lambda sent: self._layer.ecs.number_from(**sent),
-            ("POST", "snapshots"): lambda sent: self._layer.databases.snapshot(**_with_instant(sent)),
+            ("POST", "snapshots"): lambda sent: databases.snapshot(**_with_instant(sent)),
+            ("POST", "snapshots/status"): lambda sent: databases.snapshot_status(**sent),
+            ("POST", "databases/status"): lambda sent: databases.status(**sent),
+            ("POST", "databases/endpoint"): lambda sent: databases.endpoint(**sent),
+            ("POST", "databases/roles"): lambda sent: databases.role(**sent),
+            ("POST", "databases/quota"): lambda sent: databases.quota(**sent),
+            ("GET", "login"): lambda sent: {"in": databases.login(**sent)},
             ("POST", "fleet"): lambda sent: fleet.add(self._layer.ecs, **sent),
             ("GET", "alb"): self._alb,
         }
@@ -65,6 +74,13 @@ class Control:
         self._layer.images.mark(image, bad=bad)
         if not bad:
             self._layer.ecs.heal()
+
+    def script(self, command: tuple[str, ...], script: Script, region: str = "us-east-1") -> None:
+        self._layer.ecs.script(region, command, script)
+
+    def _command(self, sent: Document) -> None:
+        script = Script(tuple(sent.get("output", ())), int(sent.get("exit", 0)), bool(sent.get("starts", True)))
+        self.script(tuple(sent["command"]), script, sent.get("region", "us-east-1"))
 
     def _clock(self, sent: Document) -> Document:
         if "begin" in sent:

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Mapping
 
-from rehearsal import ecs_clusters, ecs_definitions, ecs_services, ecs_tasks
+from rehearsal import ecs_clusters, ecs_definitions, ecs_run, ecs_services, ecs_tasks, run_log
 from rehearsal.clock import Clock, Pace
 from rehearsal.ecs_state import Params, Region, Registry
+from rehearsal.run_values import Script
 from rehearsal.wire import Answer, Call, Unsupported, told
 
 _OPERATIONS: Mapping[str, Callable[[Region, Params], Params | bytes]] = {
@@ -26,6 +27,8 @@ _OPERATIONS: Mapping[str, Callable[[Region, Params], Params | bytes]] = {
     "DeleteService": ecs_services.delete,
     "DescribeServices": ecs_services.describe,
     "ListServices": ecs_services.list_services,
+    "RunTask": ecs_run.run,
+    "StopTask": ecs_run.stop,
     "ListTasks": ecs_tasks.list_tasks,
     "DescribeTasks": ecs_tasks.describe_tasks,
     "ListServiceDeployments": ecs_tasks.list_service_deployments,
@@ -59,6 +62,15 @@ class Ecs:
     def number_from(self, region: str, family: str, first: int) -> None:
         """The next revision of a family is `first`."""
         self.region(region).numbering[family] = first - 1
+
+    def script(self, region: str, command: tuple[str, ...], script: Script) -> None:
+        """What a command does from now on, in every task that is run once."""
+        self.region(region).runs.scripts[command] = script
+
+    def pour(self) -> None:
+        """Bring the logs of commands to where they are by now."""
+        for region in self._regions.values():
+            run_log.pour(region)
 
     def heal(self) -> None:
         """An image that was bad is good again."""

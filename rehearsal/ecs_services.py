@@ -45,8 +45,8 @@ def create(region: Region, params: Params) -> Params:
         raise Refused("InvalidParameterException", "Creation of service was not idempotent.")
     if there and there.present.status == "DRAINING":
         raise Refused("InvalidParameterException", "Unable to Start a service that is still Draining.")
-    definition = _runnable(region, params["taskDefinition"])
-    _check_network(definition, params)
+    definition = runnable(region, params["taskDefinition"])
+    check_network(definition, params)
     service = Service(
         arn=region.arn("service", f"{cluster}/{name}"),
         name=name,
@@ -65,7 +65,7 @@ def update(region: Region, params: Params) -> Params:
     """UpdateService."""
     timeline, now = region.living(region.cluster(params.get("cluster")), params["service"]), region.clock.now()
     service = timeline.present
-    definition = _runnable(region, params["taskDefinition"]).arn if "taskDefinition" in params else None
+    definition = runnable(region, params["taskDefinition"]).arn if "taskDefinition" in params else None
     desired = _count(params.get("desiredCount", service.desired))
     controller = service.settings.get("deploymentController", {}).get("type", "ECS")
     if controller != "ECS" and (definition or params.get("forceNewDeployment")):
@@ -157,7 +157,8 @@ def _deploy(region: Region, service: Service, task_definition: str, now: float) 
     return rollout.start(service, revision, now, region.pace.rollout, healthy=healthy)
 
 
-def _runnable(region: Region, given: str) -> Definition:
+def runnable(region: Region, given: str) -> Definition:
+    """An ACTIVE revision, refused where there is none."""
     definition = region.definition(given)
     if definition is None:
         raise Refused("ClientException", "TaskDefinition not found.")
@@ -166,7 +167,8 @@ def _runnable(region: Region, given: str) -> Definition:
     return definition
 
 
-def _check_network(definition: Definition, params: Params) -> None:
+def check_network(definition: Definition, params: Params) -> None:
+    """Refuse tasks that need a network and are given none."""
     if definition.content.get("networkMode") == "awsvpc" and not params.get("networkConfiguration"):
         raise Refused(
             "InvalidParameterException",

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from rehearsal import rollout
 from rehearsal.clock import Clock, Pace
+from rehearsal.run_values import Runs
 from rehearsal.service_values import Service
 from rehearsal.wire import ACCOUNT, Refused
 
@@ -72,6 +73,7 @@ class Region:
     numbering: dict[str, int] = field(default_factory=dict)
     services: dict[tuple[str, str], Timeline] = field(default_factory=dict)
     tags: dict[str, dict[str, str]] = field(default_factory=dict)  # of clusters and task definitions
+    runs: Runs = field(default_factory=Runs)
 
     def arn(self, kind: str, rest: str) -> str:
         return f"arn:aws:ecs:{self.name}:{ACCOUNT}:{kind}/{rest}"

@@ -3,7 +3,7 @@
 from collections.abc import Container, Iterator
 from math import inf
 
-from rehearsal import ecs_shown
+from rehearsal import ecs_run, ecs_shown
 from rehearsal.ecs_state import Params, Region, page
 from rehearsal.service_values import Revision, Service, Task
 from rehearsal.wire import Refused
@@ -16,6 +16,8 @@ def list_tasks(region: Region, params: Params) -> Params:
     only = (params.get("serviceName") or "").rpartition("/")[2]
     if only and region.timeline(cluster, only) is None:
         raise Refused("ServiceNotFoundException", "Service not found.")
+    if "startedBy" in params and params.keys() & {"serviceName", "family", "containerInstance", "launchType"}:
+        raise Refused("InvalidParameterException", "startedBy must be the only filter.")
     found = [
         _task_arn(region, service, task)
         for service, task in _tasks(region, cluster, now)
@@ -24,7 +26,7 @@ def list_tasks(region: Region, params: Params) -> Params:
         and params.get("startedBy") in (None, task.deployment)
         and params.get("family") in (None, _family(task.revision))
     ]
-    shown, more = page(found, params, 100)
+    shown, more = page([*found, *ecs_run.listed(region, cluster, params)], params, 100)
     return {"taskArns": shown, **more}
 
 
@@ -34,9 +36,13 @@ def describe_tasks(region: Region, params: Params) -> Params:
         raise Refused("InvalidParameterException", "Tasks cannot have more than 100 elements.")
     cluster, now = region.cluster(params.get("cluster")), region.clock.now()
     known = {task.id: (service, task) for service, task in _tasks(region, cluster, now)}
+    once = {run.id: run for run in region.runs.of_cluster(cluster, now)}
     shown, failures = [], []
     for given in params["tasks"]:
         identifier = given.rpartition("/")[2]
+        if identifier in once:
+            shown.append(ecs_run.shown(region, once[identifier], tags="TAGS" in params.get("include", ())))
+            continue
         if identifier not in known:
             failures.append({"arn": region.arn("task", f"{cluster}/{identifier}"), "reason": "MISSING"})
             continue

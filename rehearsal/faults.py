@@ -9,6 +9,7 @@ KINDS = frozenset(
         "throttle",
         "error",
         "concurrent",
+        "capacity",
         "hang_before",
         "hang_after",
         "drop_before",
@@ -16,7 +17,7 @@ KINDS = frozenset(
         "stale",
     }
 )
-STALE = frozenset({"DescribeServices", "DescribeSecret"})  # of nothing else is the past remembered
+STALE = frozenset({"DescribeServices", "DescribeSecret", "DescribeDBInstances"})  # nothing else remembers its past
 HOLDING = frozenset({"hang_before", "hang_after", "drop_before", "drop_after"})  # the answer comes late, if at all
 
 
@@ -78,6 +79,10 @@ def refused(call: Call, kind: str) -> Refused | None:
     if kind == "concurrent":
         return Refused(
             "ClientException", "Too many concurrent attempts to create a new revision of the specified family."
+        )
+    if kind == "capacity":
+        return Refused(
+            "InsufficientDBInstanceCapacity", "The DB instance class is not available in this Zone right now."
         )
     return None
 

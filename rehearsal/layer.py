@@ -3,7 +3,7 @@
 import threading
 from dataclasses import replace
 
-from rehearsal import elb, faults
+from rehearsal import elb, faults, route53
 from rehearsal.autoscaling import Autoscaling
 from rehearsal.calls import Entry, entry
 from rehearsal.clock import Clock, Pace
@@ -75,9 +75,12 @@ class Layer:
             return self.autoscaling.answer(call)
         if call.service == "elbv2":
             return self._ask_moto(elb.checked(call))
-        if call.service == "rds":
-            self.databases.before(call)
-            return self.databases.after(call, self._ask_moto(call))
+        if call.service == "logs":
+            self.ecs.pour()
+        if call.service == "rds" and (answer := self.databases.answer(call, ago=ago)):
+            return answer
+        if call.service == "route53" and (answer := route53.answer(call, self.clock.now())):
+            return answer
         return self._ask_moto(call)
 
     def _ask_moto(self, call: Call) -> Answer:

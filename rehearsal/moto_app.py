@@ -49,6 +49,27 @@ def rds(region: str) -> Any:
     return rds_backends[ACCOUNT][region]
 
 
+def logs(region: str) -> Any:
+    """moto's own state of CloudWatch Logs."""
+    from moto.logs.models import logs_backends
+
+    return logs_backends[ACCOUNT][region]
+
+
+def ec2(region: str) -> Any:
+    """moto's own state of EC2."""
+    from moto.ec2.models import ec2_backends
+
+    return ec2_backends[ACCOUNT][region]
+
+
+def route53() -> Any:
+    """moto's own state of Route 53, which has no regions."""
+    from moto.route53.models import route53_backends
+
+    return route53_backends[ACCOUNT]["aws"]
+
+
 def ecr(region: str) -> Any:
     """moto's own state of ECR."""
     from moto.ecr.models import ecr_backends

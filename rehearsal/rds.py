@@ -1,118 +1,129 @@
-"""RDS: a new instance takes its time, and has no endpoint before it is there."""
+"""RDS as AWS runs it: instances and snapshots, region by region. What they belong to, moto keeps."""
 
-import base64
-import hashlib
-import re
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
 
-from rehearsal import moto_app
+from rehearsal import rds_changes, rds_groups, rds_instances, rds_restores, rds_snapshots
 from rehearsal.clock import Clock, Pace
-from rehearsal.wire import Answer, Call, Refused
+from rehearsal.rds_checks import invalid
+from rehearsal.rds_state import Region
+from rehearsal.rds_values import Instance
+from rehearsal.shapes import Params, answered, given, members
+from rehearsal.wire import ACCOUNT, Answer, Call, Unsupported
 
-_NEW = frozenset({"CreateDBInstance", "RestoreDBInstanceFromDBSnapshot", "RestoreDBInstanceToPointInTime"})
-_BACKING_UP = 0.25  # how much longer than `creating` the first backup takes
-# What a restore turns off unless asked, and moto keeps on as the source had it: moto's name for it, and the answer's.
-_OFF = {
-    "PubliclyAccessible": ("publicly_accessible", "PubliclyAccessible"),
-    "MultiAZ": ("multi_az", "MultiAZ"),
-    "DeletionProtection": ("deletion_protection", "DeletionProtection"),
-    "EnableIAMDatabaseAuthentication": ("enable_iam_database_authentication", "IAMDatabaseAuthenticationEnabled"),
+_OPERATIONS: Mapping[str, Callable[[Region, Params], Params]] = {
+    "CreateDBInstance": rds_instances.create,
+    "DescribeDBInstances": rds_instances.describe,
+    "DeleteDBInstance": rds_instances.delete,
+    "StartDBInstance": rds_instances.start,
+    "StopDBInstance": rds_instances.stop,
+    "ModifyDBInstance": rds_changes.modify,
+    "RebootDBInstance": rds_changes.reboot,
+    "RestoreDBInstanceFromDBSnapshot": rds_restores.from_snapshot,
+    "RestoreDBInstanceToPointInTime": rds_restores.to_point_in_time,
+    "CreateDBSnapshot": rds_snapshots.create,
+    "CopyDBSnapshot": rds_snapshots.copy,
+    "DescribeDBSnapshots": rds_snapshots.describe,
+    "DeleteDBSnapshot": rds_snapshots.delete,
 }
+_TAGGING: Mapping[str, Callable[[Region, Params], Params]] = {
+    "AddTagsToResource": rds_instances.tag,
+    "RemoveTagsFromResource": rds_instances.untag,
+    "ListTagsForResource": rds_instances.list_tags,
+}
+_OURS = frozenset({"DBInstanceIdentifier", "DBSnapshotIdentifier", "SourceDBInstanceIdentifier"})
+_REGION = "us-east-1"
+# In these nobody gets in.
+_SHUT = frozenset(
+    {
+        "creating",
+        "deleting",
+        "failed",
+        "inaccessible-encryption-credentials",
+        "incompatible-network",
+        "incompatible-parameters",
+        "incompatible-restore",
+        "rebooting",
+        "restore-error",
+        "starting",
+        "stopped",
+        "stopping",
+    }
+)
 
 
 class Databases:
-    """The phases of new instances, laid over moto's."""
+    """The DB instances of every region, and who gets into them."""
 
     def __init__(self, clock: Clock, pace: Pace) -> None:
-        self._clock, self._pace = clock, pace
-        self._new: dict[tuple[str, str], float] = {}
+        self._make: Callable[[str], Region] = lambda name: Region(name, clock, pace)
+        self._regions: dict[str, Region] = {}
 
-    def before(self, call: Call) -> None:
-        """Bring every instance of the region to where it is by now; refuse a page that AWS would not give."""
+    def answer(self, call: Call, *, ago: float = 0.0) -> Answer | None:
+        """The answer to a call, stale where `ago` is not 0 and it is DescribeDBInstances; None where it is moto's."""
         if not 20 <= int(size := call.params.get("MaxRecords", "100")) <= 100:
-            raise Refused("InvalidParameterValue", f"Invalid value {size} for MaxRecords. Must be between 20 and 100")
-        for name, instance in moto_app.rds(call.region).databases.items():
-            _dress(instance)
-            since = self._new.get((call.region, name))
-            if since is not None:
-                instance.status = self._phase(instance, self._clock.now() - since)
-                if instance.status == "available":
-                    del self._new[call.region, name]
+            raise invalid(f"Invalid value {size} for MaxRecords. Must be between 20 and 100")
+        region = self._region(call.region)
+        if call.operation == "DescribeDBInstances":
+            return answered(call, rds_instances.describe(region, given(call), ago=ago))
+        if call.operation == "CreateOptionGroup" and call.params.get("EngineName") == "postgres":
+            return answered(call, rds_groups.create_option_group(call.region, given(call)))
+        kind = call.params.get("ResourceName", "").split(":")[5:6]
+        operation = (_TAGGING if kind in (["db"], ["snapshot"]) else _OPERATIONS).get(call.operation)
+        if operation is not None:
+            return answered(call, operation(region, given(call)))
+        if members("rds", call.operation) & _OURS:
+            raise Unsupported(f"rds {call.operation}")
+        return None
 
-    def after(self, call: Call, answer: Answer) -> Answer:
-        """A new instance is `creating`; what is new was made at the rehearsal's time."""
-        if answer.status != 200:
-            return answer
-        if call.operation in _NEW:
-            return replace(answer, body=self._begun(call, answer.body))
-        if call.operation == "CreateDBSnapshot":
-            taken = moto_app.rds(call.region).database_snapshots[call.params["DBSnapshotIdentifier"]]
-            taken.created = taken.original_snapshot_create_time = self._now()
-            return replace(answer, body=_with(answer.body, SnapshotCreateTime=f"{taken.created.isoformat()}Z"))
-        return answer
+    def login(self, instance: str, user: str, password: str, region: str = _REGION) -> bool:
+        """Whether this user gets into an instance, named by its identifier or its address, with this password."""
+        there = self._region(region).instances()
+        known = {name: each for each in there.values() for name in (each.name, each.address)}
+        found = known.get(instance.lower())
+        return found is not None and found.state not in _SHUT and found.roles.get(user) == password
 
-    def _begun(self, call: Call, body: bytes) -> bytes:
-        name = call.params.get("DBInstanceIdentifier", call.params.get("TargetDBInstanceIdentifier", "")).lower()
-        instance, now = moto_app.rds(call.region).databases[name], self._clock.now()
-        _dress(instance)
-        shown = {"DBInstanceStatus": "creating"}
-        if call.operation != "CreateDBInstance":
-            for parameter, (attribute, member) in _OFF.items():
-                if call.params.get(parameter, "false") == "false":
-                    setattr(instance, attribute, False)
-                    shown[member] = "false"
-        digest = hashlib.sha256(f"{call.region}{name}{now}".encode()).digest()
-        instance.dbi_resource_id = shown["DbiResourceId"] = f"db-{base64.b32encode(digest).decode()[:26]}"
-        instance.status, instance.created = "creating", self._now()
-        instance.instance_create_time = instance.created
-        self._new[call.region, name] = now
-        return re.sub(rb"<Endpoint>.*?</Endpoint>", b"", _with(body, **shown), flags=re.DOTALL)
+    def role(self, instance: str, user: str, password: str, region: str = _REGION) -> None:
+        """Let a user besides the master in. Snapshots keep it, and restores bring it back."""
+        self._amend(instance, region, lambda each: replace(each, roles={**each.roles, user: password}))
 
-    def _now(self) -> datetime:
-        """The time as moto keeps it: UTC that does not say so."""
-        return datetime.fromtimestamp(self._clock.now(), UTC).replace(tzinfo=None)
+    def status(self, instance: str, status: str | None, region: str = _REGION) -> None:
+        """Put an instance into any status, until it is put back by None to the one that is its own."""
+        self._amend(instance, region, lambda each: replace(each, forced=status or ""))
 
-    def snapshot(self, region: str, instance: str, name: str, at: datetime) -> None:
-        """Put a snapshot of the past there. One named rds:… is automated; moto's own automated one of today goes."""
-        backend = moto_app.rds(region)
-        kind = "automated" if name.startswith("rds:") else "manual"
-        taken = backend.create_db_snapshot(instance, name, snapshot_type=kind)
-        taken.created = taken.original_snapshot_create_time = at.astimezone(UTC).replace(tzinfo=None)
-        for key in [key for key in backend.database_snapshots if key.startswith("rds:") and _is_todays(key, instance)]:
-            del backend.database_snapshots[key]
+    def endpoint(self, instance: str, *, shown: bool, region: str = _REGION) -> None:
+        """Show an instance with or without the endpoint that it should have."""
+        self._amend(instance, region, lambda each: replace(each, has_endpoint=shown))
 
-    def _phase(self, instance: Any, age: float) -> str:
-        if age < self._pace.creating:
-            return "creating"
-        backed_up = int(instance.backup_retention_period or 0) > 0
-        if backed_up and age < self._pace.creating * (1 + _BACKING_UP):
-            return "backing-up"
-        return "available"
+    def quota(self, instances: int, region: str = _REGION) -> None:
+        """How many instances the region may have."""
+        self._region(region).quota = instances
 
+    def snapshot(
+        self, region: str, instance: str, name: str, at: datetime, owner: str = ACCOUNT, status: str = "available"
+    ) -> None:
+        """Put a snapshot of the past there. One named rds:… is automated; one of another owner is shared with us."""
+        self._check_there(instance, region)
+        rds_snapshots.put(self._region(region), instance, name, at.timestamp(), owner, status)
 
-def _is_todays(key: str, instance: str) -> bool:
-    return key.startswith(f"rds:{instance}-{datetime.now(UTC):%Y}")
+    def snapshot_status(self, name: str, status: str, region: str = _REGION) -> None:
+        """Let a snapshot, by name or ARN, be creating, available or failed."""
+        where = self._region(region)
+        found = [each for each in where.snapshots.values() if name in (each.name, each.arn)]
+        if not found:
+            raise LookupError(f"there is no snapshot {name}")
+        where.snapshots[found[0].arn] = replace(found[0], status=status)
 
+    def _amend(self, instance: str, region: str, change: Callable[[Instance], Instance]) -> None:
+        self._check_there(instance, region)
+        self._region(region).amend(instance, change)
 
-def _with(body: bytes, **members: str) -> bytes:
-    """The answer with these values in place of moto's."""
-    for member, value in members.items():
-        name = member.encode()
-        body = re.sub(rb"<%b>[^<]*<" % name, b"<%b>%b<" % (name, value.encode()), body)
-    return body
+    def _check_there(self, instance: str, region: str) -> None:
+        if instance.lower() not in self._region(region).instances():
+            raise LookupError(f"there is no DB instance {instance}")
 
-
-def _dress(instance: Any) -> None:
-    """Give a moto instance the endpoint that the ReplayDash runbook has, and none while it is creating."""
-    kind = type(instance)
-    if not getattr(kind, "rehearsed", False):
-        named = {
-            "rehearsed": True,
-            "address": property(lambda self: f"{self.db_instance_identifier}.abc123.{self.region}.rds.amazonaws.com"),
-            "endpoint": property(
-                lambda self: None if self.status == "creating" else {"Address": self.address, "Port": self.port}
-            ),
-        }
-        instance.__class__ = type(kind.__name__, (kind,), named)
+    def _region(self, name: str) -> Region:
+        if name not in self._regions:
+            self._regions[name] = self._make(name)
+        return self._regions[name]

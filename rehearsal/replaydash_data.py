@@ -2,6 +2,7 @@
 
 import json
 from datetime import datetime, timedelta
+from typing import Any
 
 from rehearsal.caller import Caller
 from rehearsal.replaydash_names import (
@@ -9,6 +10,8 @@ from rehearsal.replaydash_names import (
     DATABASE_HOST,
     DATABASE_NAME,
     MANUAL_SNAPSHOT,
+    MONITORING_ROLE,
+    OPTION_GROUP,
     PARAMETER_GROUP,
     PASSWORD,
     REGION,
@@ -22,17 +25,30 @@ from rehearsal.replaydash_names import (
 from rehearsal.replaydash_network import Network
 
 _KEPT_DAYS = 7
+# What AWS would choose otherwise: a copy that forgets one of these shows it.
+_UNLIKE_THE_DEFAULTS: dict[str, Any] = {
+    "MultiAZ": True,
+    "PubliclyAccessible": False,
+    "AutoMinorVersionUpgrade": False,
+    "DeletionProtection": True,
+    "CopyTagsToSnapshot": True,
+    "EnableIAMDatabaseAuthentication": True,
+    "EnableCloudwatchLogsExports": ["postgresql", "upgrade"],
+    "CACertificateIdentifier": "rds-ca-ecc384-g1",
+    "BackupRetentionPeriod": _KEPT_DAYS,
+    "PreferredBackupWindow": "03:00-03:30",
+    "PreferredMaintenanceWindow": "sun:04:10-sun:04:40",
+    "MonitoringInterval": 60,
+    "MonitoringRoleArn": MONITORING_ROLE,
+    "EnablePerformanceInsights": True,
+    "PerformanceInsightsRetentionPeriod": 31,
+}
 
 
 def database(caller: Caller, network: Network) -> None:
     """The RDS instance with its groups."""
     rds = caller.aws("rds")
-    rds.create_db_subnet_group(
-        DBSubnetGroupName=SUBNET_GROUP, DBSubnetGroupDescription="ReplayDash", SubnetIds=list(network.private)
-    )
-    rds.create_db_parameter_group(
-        DBParameterGroupName=PARAMETER_GROUP, DBParameterGroupFamily="postgres16", Description="ReplayDash"
-    )
+    _groups(rds, network)
     rds.create_db_instance(
         DBInstanceIdentifier=DATABASE,
         DBInstanceClass="db.t4g.medium",
@@ -40,22 +56,32 @@ def database(caller: Caller, network: Network) -> None:
         EngineVersion="16.3",
         DBName=DATABASE_NAME,
         MasterUsername=USER,
-        MasterUserPassword=PASSWORD.replace("/", "-").replace("@", "-"),  # RDS takes no / and no @
+        MasterUserPassword=PASSWORD,
         AllocatedStorage=100,
         MaxAllocatedStorage=500,
-        StorageType="gp3",
+        StorageType="gp3",  # with the IOPS and the throughput that AWS gives so small a volume
         StorageEncrypted=True,
-        MultiAZ=True,
-        PubliclyAccessible=False,
         DBSubnetGroupName=SUBNET_GROUP,
         VpcSecurityGroupIds=[network.groups["db"]],
         DBParameterGroupName=PARAMETER_GROUP,
-        BackupRetentionPeriod=_KEPT_DAYS,
-        CopyTagsToSnapshot=True,
-        DeletionProtection=True,
-        EnableCloudwatchLogsExports=["postgresql"],
-        EnableIAMDatabaseAuthentication=True,
-        Tags=[{"Key": "team", "Value": "platform"}],
+        OptionGroupName=OPTION_GROUP,
+        Tags=[{"Key": "team", "Value": "platform"}, {"Key": "environment", "Value": "production"}],
+        **_UNLIKE_THE_DEFAULTS,
+    )
+
+
+def _groups(rds: Any, network: Network) -> None:
+    rds.create_db_subnet_group(
+        DBSubnetGroupName=SUBNET_GROUP, DBSubnetGroupDescription="ReplayDash", SubnetIds=list(network.private)
+    )
+    rds.create_db_parameter_group(
+        DBParameterGroupName=PARAMETER_GROUP, DBParameterGroupFamily="postgres16", Description="ReplayDash"
+    )
+    rds.create_option_group(
+        OptionGroupName=OPTION_GROUP,
+        EngineName="postgres",
+        MajorEngineVersion="16",
+        OptionGroupDescription="ReplayDash",
     )
 
 

@@ -37,12 +37,13 @@ CERTIFICATE_HOST = "*.replaydash.com"
 DATABASE = "replaydash-production-postgres"
 DATABASE_HOST = f"{DATABASE}.abc123.{REGION}.rds.amazonaws.com"
 SUBNET_GROUP = "replaydash-production-db"
-PARAMETER_GROUP = "replaydash-production-postgres16"
+PARAMETER_GROUP = OPTION_GROUP = "replaydash-production-postgres16"
+MONITORING_ROLE = f"arn:aws:iam::{ACCOUNT}:role/rds-monitoring-role"
 SNAPSHOT = f"rds:{DATABASE}-2024-02-24-03-00"
 MANUAL_SNAPSHOT = f"{DATABASE}-before-2024-02-20-migration"
 SECRET = "replaydash-production/db/password"  # noqa: S105 - its name
 USER, DATABASE_NAME = "replaydash", "replaydash"
-PASSWORD = "r3play/dash:50%@night#1"  # noqa: S105 - made up, and of the kind that a URL has to escape
+PASSWORD = "r3play:dash?50%+night#1"  # noqa: S105 - made up: RDS takes it, and a URL has to escape it
 URL = f"postgresql://{USER}:{quote(PASSWORD, safe='')}@{DATABASE_HOST}:5432/{DATABASE_NAME}?schema=public"
 
 ZONE = "replaydash.internal"

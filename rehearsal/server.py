@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,6 +11,7 @@ from typing import Any, ClassVar
 
 from rehearsal.clock import Clock, Pace
 from rehearsal.faults import Fault
+from rehearsal.run_values import Script
 from rehearsal.wire import Answer, Request
 
 
@@ -96,6 +98,11 @@ class Rehearsal:
         with self._layer.lock:
             self._control.mark(image, bad=bad)
 
+    def command(self, *words: str, output: Sequence[str] = (), exit_code: int = 0, starts: bool = True) -> None:
+        """What a command does in a task that is run once; one that nobody set prints a line and ends with 0."""
+        with self._layer.lock:
+            self._control.script(words, Script(tuple(output), exit_code, starts))
+
     def route(
         self, load_balancer: str, host: str, path: str = "/", *, port: int = 443, region: str = "us-east-1"
     ) -> dict[str, Any]:
@@ -104,6 +111,11 @@ class Rehearsal:
 
         with self._layer.lock:
             return alb.route(region, load_balancer, port, host, path)
+
+    def login(self, instance: str, user: str, password: str, *, region: str = "us-east-1") -> bool:
+        """Whether this user gets into a DB instance, named by its identifier or its address, with this password."""
+        with self._layer.lock:
+            return self._layer.databases.login(instance, user, password, region)
 
     def answer(self, request: Request) -> Answer:
         """The answer to one HTTP request."""

@@ -57,7 +57,7 @@ def test_it_serves_an_empty_aws_at_the_pace_that_was_asked_for() -> None:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=10)
 
-    assert (clusters, pace) == ([], {"rollout": 7.0, "creating": 9.0})
+    assert (clusters, pace["rollout"], pace["creating"]) == ([], 7.0, 9.0)
     assert process.returncode == 0
 
 

@@ -1,182 +1,294 @@
-"""RDS: a new instance takes its time, has no endpoint before it is there, and is what was asked for."""
+"""DB instances: what is made, how it is shown, and what is refused."""
 
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from tests.rehearsal.place import CREATING, Aws, code
+from tests.rehearsal.databases import PASSWORD, REGION, Databases
+from tests.rehearsal.place import CREATING, Aws, code, message
 
 
 @pytest.fixture
-def rds(aws: Aws) -> Any:
-    return aws.caller.aws("rds")
+def db(aws: Aws) -> Databases:
+    return Databases(aws)
 
 
 @pytest.fixture
-def source(aws: Aws, rds: Any) -> str:
-    """A public Multi-AZ instance that has been there for long, with a snapshot of the same name and -snapshot."""
+def source(db: Databases) -> str:
+    """An instance with a snapshot of its name and -snapshot."""
+    return db.source(BackupRetentionPeriod=7, Tags=[{"Key": "team", "Value": "platform"}])
+
+
+# --- instances
+
+
+def test_a_new_instance_is_answered_as_it_was_asked_for(db: Databases) -> None:
+    answer = db.create(db.aws.name("db"), MultiAZ=True, DeletionProtection=True)
+
+    assert (answer["MultiAZ"], answer["DeletionProtection"], answer["DBInstanceStatus"]) == (True, True, "creating")
+    assert answer["SecondaryAvailabilityZone"] != answer["AvailabilityZone"]
+
+
+def test_without_backups_there_is_nothing_to_back_up(aws: Aws, db: Databases) -> None:
     name = aws.name("db")
-    create(rds, name, MultiAZ=True, PubliclyAccessible=True, DeletionProtection=True, BackupRetentionPeriod=7)
-    aws.rehearsal.advance(10 * CREATING)
-    rds.create_db_snapshot(DBInstanceIdentifier=name, DBSnapshotIdentifier=f"{name}-snapshot")
-    return name
-
-
-def create(rds: Any, name: str, **more: Any) -> dict[str, Any]:
-    made: dict[str, Any] = rds.create_db_instance(
-        DBInstanceIdentifier=name,
-        DBInstanceClass="db.t4g.medium",
-        Engine="postgres",
-        MasterUsername="postgres",
-        MasterUserPassword="made-up-password",
-        AllocatedStorage=20,
-        **more,
-    )["DBInstance"]
-    return made
-
-
-def restore(rds: Any, source: str, name: str, **more: Any) -> dict[str, Any]:
-    made: dict[str, Any] = rds.restore_db_instance_from_db_snapshot(
-        DBInstanceIdentifier=name, DBSnapshotIdentifier=f"{source}-snapshot", **more
-    )["DBInstance"]
-    return made
-
-
-def shown(rds: Any, name: str) -> dict[str, Any]:
-    found: dict[str, Any] = rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0]
-    return found
-
-
-def test_a_restored_instance_is_creating_then_backing_up_then_available(aws: Aws, rds: Any, source: str) -> None:
-    name = f"{source}-restored"
-
-    phases = [restore(rds, source, name)]
-    for seconds in (CREATING - 1, 2, CREATING / 4):
-        aws.rehearsal.advance(seconds)
-        phases.append(shown(rds, name))
-
-    assert [each["DBInstanceStatus"] for each in phases] == ["creating", "creating", "backing-up", "available"]
-    assert ["Endpoint" in each for each in phases] == [False, False, True, True]
-    assert phases[-1]["Endpoint"]["Address"] == f"{name}.abc123.us-east-1.rds.amazonaws.com"
-
-
-def test_without_backups_there_is_nothing_to_back_up(aws: Aws, rds: Any) -> None:
-    name = aws.name("db")
-    create(rds, name, BackupRetentionPeriod=0)
+    db.create(name, BackupRetentionPeriod=0)
 
     aws.rehearsal.advance(CREATING + 0.1)
 
-    assert shown(rds, name)["DBInstanceStatus"] == "available"
+    assert db.status(name) == "available"
+    assert "LatestRestorableTime" not in db.shown(name)
 
 
-def test_what_is_made_is_made_at_the_time_of_the_rehearsal(aws: Aws, rds: Any) -> None:
+def test_what_is_made_is_made_at_the_time_of_the_rehearsal(aws: Aws, db: Databases) -> None:
     aws.rehearsal.advance(86400)
     name = aws.name("db")
 
-    create(rds, name)
-    taken = rds.create_db_snapshot(DBInstanceIdentifier=name, DBSnapshotIdentifier=f"{name}-now")["DBSnapshot"]
+    db.create(name)
+    aws.rehearsal.advance(2 * CREATING)
+    taken = db.rds.create_db_snapshot(DBInstanceIdentifier=name, DBSnapshotIdentifier=f"{name}-now")["DBSnapshot"]
 
-    kept = rds.describe_db_snapshots(DBSnapshotIdentifier=f"{name}-now")["DBSnapshots"][0]
-    times = (shown(rds, name)["InstanceCreateTime"], taken["SnapshotCreateTime"], kept["SnapshotCreateTime"])
-    assert all(abs(aws.rehearsal.now() - each) < timedelta(minutes=1) for each in times)
+    kept = db.snapshots(DBSnapshotIdentifier=f"{name}-now")[f"{name}-now"]
+    times = (db.shown(name)["InstanceCreateTime"], taken["SnapshotCreateTime"], kept["SnapshotCreateTime"])
+    assert all(abs(aws.rehearsal.now() - each) < timedelta(minutes=2) for each in times)
 
 
-def test_a_new_instance_is_answered_as_it_was_asked_for(rds: Any, aws: Aws) -> None:
-    answer = create(rds, aws.name("db"), MultiAZ=True, DeletionProtection=True)
+def test_an_instance_is_shown_with_all_that_aws_shows_and_moto_does_not(db: Databases) -> None:
+    shown = db.shown(db.instance())
 
-    assert (answer["MultiAZ"], answer["DeletionProtection"], answer["DBInstanceStatus"]) == (True, True, "creating")
+    assert shown["PendingModifiedValues"] == {}
+    assert shown["DBParameterGroups"] == [
+        {"DBParameterGroupName": "default.postgres16", "ParameterApplyStatus": "in-sync"}
+    ]
+    assert shown["OptionGroupMemberships"] == [{"OptionGroupName": "default:postgres-16", "Status": "in-sync"}]
+    assert shown["CertificateDetails"]["CAIdentifier"] == shown["CACertificateIdentifier"]
+    assert (shown["PerformanceInsightsEnabled"], shown["DatabaseInsightsMode"]) == (False, "standard")
+    assert (shown["NetworkType"], shown["DedicatedLogVolume"], shown["BackupTarget"]) == ("IPV4", False, "region")
+    assert (shown["StorageType"], shown["Iops"], shown["StorageThroughput"]) == ("gp3", 3000, 125)
+    assert (shown["MonitoringInterval"], "MonitoringRoleArn" in shown) == (0, False)
+
+
+def test_what_costs_more_is_shown_where_it_is_on(db: Databases) -> None:
+    role = "arn:aws:iam::123456789012:role/monitoring"
+    insights = {"EnablePerformanceInsights": True, "PerformanceInsightsRetentionPeriod": 465}
+    monitoring = {"MonitoringInterval": 60, "MonitoringRoleArn": role}
+
+    shown = db.shown(db.instance(**insights, **monitoring, DatabaseInsightsMode="advanced", StorageEncrypted=True))
+
+    assert (shown["PerformanceInsightsEnabled"], shown["PerformanceInsightsRetentionPeriod"]) == (True, 465)
+    assert (shown["MonitoringInterval"], shown["MonitoringRoleArn"]) == (60, role)
+    assert shown["DbiResourceId"] in shown["EnhancedMonitoringResourceArn"]
+    assert (shown["DatabaseInsightsMode"], ":key/" in shown["KmsKeyId"]) == ("advanced", True)
 
 
 @pytest.mark.parametrize(
-    ("asked", "answered"),
+    ("more", "refused"),
     [
-        pytest.param({"PubliclyAccessible": False}, False, id="turned off"),
-        pytest.param({}, False, id="left out"),
-        pytest.param({"PubliclyAccessible": True}, True, id="turned on"),
+        pytest.param({"Engine": "dbase"}, "InvalidParameterValue", id="engine"),
+        pytest.param({"MasterUsername": ""}, "InvalidParameterValue", id="nobody's"),
+        pytest.param({"AllocatedStorage": 19}, "InvalidParameterCombination", id="too small"),
+        pytest.param({"StorageType": "tape"}, "InvalidParameterValue", id="storage type"),
+        pytest.param({"StorageType": "io1"}, "InvalidParameterCombination", id="provisioned, but nothing is"),
+        pytest.param({"StorageType": "gp2", "Iops": 3000}, "InvalidParameterCombination", id="IOPS of gp2"),
+        pytest.param({"Iops": 3000, "StorageType": "gp3"}, "InvalidParameterCombination", id="IOPS of small gp3"),
+        pytest.param({"StorageThroughput": 125}, "InvalidParameterCombination", id="throughput of small gp3"),
+        pytest.param(
+            {"StorageType": "gp3", "AllocatedStorage": 400, "Iops": 3000}, "InvalidParameterCombination", id="few IOPS"
+        ),
+        pytest.param({"MaxAllocatedStorage": 19}, "InvalidParameterCombination", id="more than the most"),
+        pytest.param({"MonitoringInterval": 60}, "InvalidParameterCombination", id="monitored by nobody"),
+        pytest.param({"MonitoringInterval": 61, "MonitoringRoleArn": "arn"}, "InvalidParameterValue", id="interval"),
+        pytest.param({"MonitoringRoleArn": "arn"}, "InvalidParameterCombination", id="a role for nothing"),
+        pytest.param(
+            {"PerformanceInsightsRetentionPeriod": 31}, "InvalidParameterCombination", id="insights that are off"
+        ),
+        pytest.param(
+            {"EnablePerformanceInsights": True, "PerformanceInsightsRetentionPeriod": 8},
+            "InvalidParameterValue",
+            id="insights for eight days",
+        ),
+        pytest.param({"DatabaseInsightsMode": "advanced"}, "InvalidParameterCombination", id="advanced without them"),
+        pytest.param(
+            {"PreferredBackupWindow": "03:00-04:00", "PreferredMaintenanceWindow": "mon:03:30-mon:04:30"},
+            "InvalidParameterValue",
+            id="windows that overlap",
+        ),
+        pytest.param({"ManageMasterUserPassword": True}, "UnknownOperationException", id="not rehearsed"),
     ],
 )
-def test_a_restored_instance_is_as_public_as_was_asked(
-    aws: Aws, rds: Any, source: str, asked: dict[str, bool], answered: bool
-) -> None:
-    name = f"{source}-restored"
+def test_what_no_instance_can_be_is_refused(db: Databases, more: dict[str, Any], refused: str) -> None:
+    name = db.aws.name("db")
 
-    answer = restore(rds, source, name, **asked)
-
-    assert answer["PubliclyAccessible"] is answered
-    aws.rehearsal.advance(2 * CREATING)
-    assert shown(rds, name)["PubliclyAccessible"] is answered
+    assert code(db.create, name=name, **more) == refused
+    assert code(db.shown, name=name) == "DBInstanceNotFound"
 
 
-def test_a_restore_starts_with_what_aws_turns_off(aws: Aws, rds: Any, source: str) -> None:
-    restore(rds, source, f"{source}-restored")
+@pytest.mark.parametrize(
+    ("given", "refused"),
+    [
+        *(pytest.param(f"long-enough{each}", True, id=f"with {each}") for each in '/@" é'),
+        pytest.param("seven77", True, id="too short"),
+        pytest.param("x" * 129, True, id="too long"),
+        pytest.param("x" * 128, False, id="long"),
+        pytest.param("a:b#c%d?e+f&g=h'i", False, id="of what a URL has to escape"),
+    ],
+)
+def test_a_master_password_is_one_that_rds_takes(db: Databases, given: str, refused: bool) -> None:
+    name, asked = db.aws.name("db"), {"ApplyImmediately": True, "MasterUserPassword": given}
 
-    aws.rehearsal.advance(2 * CREATING)
-
-    restored = shown(rds, f"{source}-restored")
-    assert (restored["MultiAZ"], restored["DeletionProtection"]) == (False, False)
-    assert restored["IAMDatabaseAuthenticationEnabled"] is False
-    assert shown(rds, source)["MultiAZ"] is True
-
-
-def test_a_restore_needs_a_name_that_is_free(rds: Any, source: str) -> None:
-    refused = code(
-        rds.restore_db_instance_from_db_snapshot,
-        DBInstanceIdentifier=source,
-        DBSnapshotIdentifier=f"{source}-snapshot",
-    )
-
-    assert refused == "DBInstanceAlreadyExists"
-    assert shown(rds, source)["DBInstanceStatus"] == "available"
+    assert code(db.create, name=name, MasterUserPassword=given) == ("InvalidParameterValue" if refused else "")
+    there = db.instance()
+    assert given not in message(db.modify, name=there, **asked)
+    assert (db.status(there) == "available") is refused
 
 
-def test_two_instances_are_two_resources(rds: Any, source: str) -> None:
-    restored = restore(rds, source, f"{source}-restored")
+def test_an_engine_has_a_version_a_port_and_groups_of_its_own(db: Databases) -> None:
+    shown = db.shown(db.instance(Engine="mysql"))
 
-    assert restored["DbiResourceId"] != shown(rds, source)["DbiResourceId"]
-    assert restored["DbiResourceId"] == shown(rds, f"{source}-restored")["DbiResourceId"]
-
-
-def test_snapshots_of_the_past_are_automated_by_their_name(aws: Aws, rds: Any, source: str) -> None:
-    at = aws.rehearsal.now() - timedelta(days=3)
-    names = (f"rds:{source}-2024-02-24-03-00", f"{source}-by-hand")
-    for name in names:
-        aws.caller.ask("snapshots", region="us-east-1", instance=source, name=name, at=at.isoformat())
-
-    snapshots = {
-        each["DBSnapshotIdentifier"]: each
-        for each in rds.describe_db_snapshots(DBInstanceIdentifier=source)["DBSnapshots"]
-    }
-
-    assert [snapshots[name]["SnapshotType"] for name in names] == ["automated", "manual"]
-    assert all(abs(snapshots[name]["SnapshotCreateTime"] - at) < timedelta(seconds=1) for name in names)
-    assert [name for name in snapshots if name.startswith("rds:")] == [names[0]]
+    assert (shown["Endpoint"]["Port"], shown["LicenseModel"]) == (3306, "general-public-license")
+    assert shown["DBParameterGroups"][0]["DBParameterGroupName"] == "default.mysql8.0"
+    assert shown["OptionGroupMemberships"][0]["OptionGroupName"] == "default:mysql-8-0"
 
 
-def test_a_restore_from_an_automated_snapshot_is_possible(aws: Aws, rds: Any, source: str) -> None:
-    name = f"rds:{source}-2024-02-24-03-00"
-    aws.caller.ask("snapshots", region="us-east-1", instance=source, name=name, at=aws.rehearsal.now().isoformat())
+def test_instances_are_found_by_name_arn_and_filter(db: Databases, source: str) -> None:
+    arn, resource = (db.shown(source)[each] for each in ("DBInstanceArn", "DbiResourceId"))
+    asked = [
+        {"DBInstanceIdentifier": source.upper()},
+        {"DBInstanceIdentifier": arn},
+        {"Filters": [{"Name": "db-instance-id", "Values": [source, "nobody"]}]},
+        {"Filters": [{"Name": "dbi-resource-id", "Values": [resource]}, {"Name": "engine", "Values": ["postgres"]}]},
+    ]
 
-    rds.restore_db_instance_from_db_snapshot(DBInstanceIdentifier=f"{source}-new", DBSnapshotIdentifier=name)
+    found = [db.rds.describe_db_instances(**each)["DBInstances"] for each in asked]
 
-    assert shown(rds, f"{source}-new")["DBInstanceStatus"] == "creating"
-
-
-def test_nobody_makes_an_automated_snapshot_by_hand(rds: Any, source: str) -> None:
-    sent = {"DBInstanceIdentifier": source, "DBSnapshotIdentifier": "rds:mine"}
-
-    assert code(rds.create_db_snapshot, **sent) == "InvalidParameterValue"
-
-
-def test_a_protected_instance_is_not_deleted(rds: Any, source: str) -> None:
-    sent = {"DBInstanceIdentifier": source, "SkipFinalSnapshot": True}
-
-    assert code(rds.delete_db_instance, **sent) == "InvalidParameterCombination"
+    assert [[each["DBInstanceIdentifier"] for each in answer] for answer in found] == [[source]] * 4
+    mysql = [{"Name": "engine", "Values": ["oracle-ee"]}]
+    assert db.rds.describe_db_instances(Filters=mysql)["DBInstances"] == []
+    unknown = [{"Name": "colour", "Values": ["red"]}]
+    assert code(db.rds.describe_db_instances, Filters=unknown) == "InvalidParameterValue"
 
 
 @pytest.mark.parametrize("size", [19, 101])
-def test_a_page_has_twenty_to_a_hundred_records(rds: Any, size: int) -> None:
+@pytest.mark.parametrize("operation", ["describe_db_instances", "describe_db_snapshots", "describe_db_subnet_groups"])
+def test_a_page_has_twenty_to_a_hundred_records(db: Databases, operation: str, size: int) -> None:
     nearest = min(max(size, 20), 100)
 
-    assert code(rds.describe_db_instances, MaxRecords=size) == "InvalidParameterValue"
-    assert code(rds.describe_db_instances, MaxRecords=nearest) == ""
+    assert code(getattr(db.rds, operation), MaxRecords=size) == "InvalidParameterValue"
+    assert code(getattr(db.rds, operation), MaxRecords=nearest) == ""
+
+
+def test_what_does_not_fit_on_a_page_comes_with_the_next(db: Databases, source: str) -> None:
+    names = sorted(f"paged-{each:02}" for each in range(25))
+    for name in names:
+        db.create(name)
+        db.put_snapshot(source, f"of-{name}")
+
+    for operation, key in (("describe_db_instances", "DBInstances"), ("describe_db_snapshots", "DBSnapshots")):
+        pages = list(db.rds.get_paginator(operation).paginate(PaginationConfig={"PageSize": 20}))
+        assert len(pages) > 1
+        assert len(pages[0][key]) == 20
+        ids = [
+            each["DBInstanceIdentifier" if "DBI" in key else "DBSnapshotIdentifier"] for p in pages for each in p[key]
+        ]
+        assert set(names if "DBI" in key else (f"of-{each}" for each in names)) <= set(ids)
+        assert len(ids) == len(set(ids))
+    for name in names:
+        db.rds.delete_db_instance(DBInstanceIdentifier=name, SkipFinalSnapshot=True)
+
+
+def test_what_nobody_rehearses_is_said_so(db: Databases, source: str) -> None:
+    replica = {"DBInstanceIdentifier": f"{source}-replica", "SourceDBInstanceIdentifier": source}
+
+    assert code(db.rds.create_db_instance_read_replica, **replica) == "UnknownOperationException"
+    assert code(db.rds.describe_db_clusters) == ""
+
+
+# --- deleting, stopping and starting
+
+
+def test_a_protected_instance_is_not_deleted(db: Databases) -> None:
+    name = db.instance(DeletionProtection=True)
+
+    refused = code(db.rds.delete_db_instance, DBInstanceIdentifier=name, SkipFinalSnapshot=True)
+
+    assert refused == "InvalidParameterCombination"
+    assert db.status(name) == "available"
+
+
+@pytest.mark.parametrize(
+    "sent", [{}, {"SkipFinalSnapshot": True, "FinalDBSnapshotIdentifier": "last"}], ids=["neither", "both"]
+)
+def test_whether_there_is_a_last_snapshot_has_to_be_said(db: Databases, source: str, sent: dict[str, Any]) -> None:
+    refused = code(db.rds.delete_db_instance, DBInstanceIdentifier=source, **sent)
+
+    assert refused == "InvalidParameterCombination"
+
+
+def test_automated_snapshots_go_with_their_instance_and_manual_ones_stay(aws: Aws, db: Databases, source: str) -> None:
+    automated, last = db.put_snapshot(source, f"rds:{source}-2024"), aws.name("last")
+    gone = db.rds.delete_db_instance(DBInstanceIdentifier=source, FinalDBSnapshotIdentifier=last)["DBInstance"]
+
+    assert gone["DBInstanceStatus"] == "deleting"
+    assert code(db.shown, name=source) == "DBInstanceNotFound"
+    assert set(db.snapshots(DBInstanceIdentifier=source)) == {f"{source}-snapshot", last}
+    assert code(db.rds.describe_db_snapshots, DBSnapshotIdentifier=automated) == "DBSnapshotNotFound"
+
+
+def test_automated_snapshots_may_be_retained(db: Databases, source: str) -> None:
+    automated = db.put_snapshot(source, f"rds:{source}-2024")
+
+    db.rds.delete_db_instance(DBInstanceIdentifier=source, SkipFinalSnapshot=True, DeleteAutomatedBackups=False)
+
+    assert automated in db.snapshots()
+
+
+def test_a_stopped_instance_lets_nobody_in_until_it_is_started(aws: Aws, db: Databases, source: str) -> None:
+    login = (source, "postgres", PASSWORD)
+    assert aws.rehearsal.login(*login)
+
+    db.rds.stop_db_instance(DBInstanceIdentifier=source)
+    aws.rehearsal.advance(60)
+    assert (db.status(source), aws.rehearsal.login(*login)) == ("stopped", False)
+    assert code(db.rds.stop_db_instance, DBInstanceIdentifier=source) == "InvalidDBInstanceState"
+    db.rds.start_db_instance(DBInstanceIdentifier=source)
+    aws.rehearsal.advance(60)
+
+    assert (db.status(source), aws.rehearsal.login(*login)) == ("available", True)
+    assert code(db.rds.start_db_instance, DBInstanceIdentifier=source) == "InvalidDBInstanceState"
+
+
+# --- tags
+
+
+def test_tags_are_added_shown_and_removed(db: Databases, source: str) -> None:
+    arn = db.shown(source)["DBInstanceArn"]
+
+    db.rds.add_tags_to_resource(ResourceName=arn, Tags=[{"Key": "a", "Value": "1"}, {"Key": "team", "Value": "x"}])
+    assert db.shown(source)["TagList"] == [{"Key": "team", "Value": "x"}, {"Key": "a", "Value": "1"}]
+    db.rds.remove_tags_from_resource(ResourceName=arn, TagKeys=["team", "unknown"])
+
+    assert db.rds.list_tags_for_resource(ResourceName=arn)["TagList"] == [{"Key": "a", "Value": "1"}]
+    assert db.shown(source)["TagList"] == [{"Key": "a", "Value": "1"}]
+
+
+def test_a_tag_that_comes_while_an_instance_is_created_stays(aws: Aws, db: Databases) -> None:
+    name = aws.name("db")
+    arn = db.create(name)["DBInstanceArn"]
+
+    db.rds.add_tags_to_resource(ResourceName=arn, Tags=[{"Key": "a", "Value": "1"}])
+    aws.rehearsal.advance(2 * CREATING)
+
+    assert (db.status(name), db.shown(name)["TagList"]) == ("available", [{"Key": "a", "Value": "1"}])
+
+
+def test_snapshots_and_groups_have_tags_too(db: Databases, source: str) -> None:
+    arns = [
+        db.snapshots(DBSnapshotIdentifier=f"{source}-snapshot")[f"{source}-snapshot"]["DBSnapshotArn"],
+        f"arn:aws:rds:{REGION}:123456789012:pg:{db.parameter_group()}",
+    ]
+    for arn in arns:
+        db.rds.add_tags_to_resource(ResourceName=arn, Tags=[{"Key": "a", "Value": "1"}])
+
+        assert db.rds.list_tags_for_resource(ResourceName=arn)["TagList"] == [{"Key": "a", "Value": "1"}]
+    unknown = f"arn:aws:rds:{REGION}:123456789012:db:nobody"
+    assert code(db.rds.list_tags_for_resource, ResourceName=unknown) == "DBInstanceNotFound"

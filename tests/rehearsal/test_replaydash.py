@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from itertools import pairwise
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import pytest
 
@@ -119,14 +119,55 @@ def test_the_secret_leads_to_the_database(caller: Caller) -> None:
     assert reads == [{"name": "DATABASE_URL", "valueFrom": f"{kept['ARN']}:url::"}]
 
 
+def test_the_secret_opens_the_database(rehearsal: Rehearsal, caller: Caller) -> None:
+    kept = caller.aws("secretsmanager").get_secret_value(SecretId=names.SECRET)
+    secret = json.loads(kept["SecretString"])
+
+    assert rehearsal.login(secret["host"], secret["username"], secret["password"])
+    assert not rehearsal.login(secret["host"], secret["username"], quote(secret["password"], safe=""))
+
+
 def test_the_database_is_one_that_a_restore_could_get_wrong(caller: Caller) -> None:
     database = caller.aws("rds").describe_db_instances(DBInstanceIdentifier=names.DATABASE)["DBInstances"][0]
 
-    assert database["DBInstanceStatus"] == "available"
+    assert (database["DBInstanceStatus"], database["PendingModifiedValues"]) == ("available", {})
     assert (database["MultiAZ"], database["DeletionProtection"], database["PubliclyAccessible"]) == (True, True, False)
-    assert database["BackupRetentionPeriod"] == 7
-    assert database["DBParameterGroups"][0]["DBParameterGroupName"] == names.PARAMETER_GROUP
+    assert (database["IAMDatabaseAuthenticationEnabled"], database["CopyTagsToSnapshot"]) == (True, True)
+    assert (database["BackupRetentionPeriod"], database["MaxAllocatedStorage"]) == (7, 500)
+    assert (database["StorageType"], database["Iops"], database["StorageThroughput"]) == ("gp3", 3000, 125)
+    assert database["DBParameterGroups"] == [
+        {"DBParameterGroupName": names.PARAMETER_GROUP, "ParameterApplyStatus": "in-sync"}
+    ]
+    assert database["OptionGroupMemberships"][0]["OptionGroupName"] == names.OPTION_GROUP
     assert database["DBSubnetGroup"]["DBSubnetGroupName"] == names.SUBNET_GROUP
+    assert database["EnabledCloudwatchLogsExports"] == ["postgresql", "upgrade"]
+    assert (database["MonitoringInterval"], database["MonitoringRoleArn"]) == (60, names.MONITORING_ROLE)
+    assert (database["PerformanceInsightsEnabled"], database["PerformanceInsightsRetentionPeriod"]) == (True, 31)
+    assert {each["Key"]: each["Value"] for each in database["TagList"]} == {
+        "team": "platform",
+        "environment": "production",
+    }
+
+
+def test_a_careless_restore_of_the_database_forgets_almost_everything(rehearsal: Rehearsal, caller: Caller) -> None:
+    rds = caller.aws("rds")
+    rds.restore_db_instance_from_db_snapshot(DBInstanceIdentifier="careless", DBSnapshotIdentifier=names.SNAPSHOT)
+    rehearsal.advance(120)
+
+    live, restored = (
+        rds.describe_db_instances(DBInstanceIdentifier=each)["DBInstances"][0] for each in (names.DATABASE, "careless")
+    )
+
+    forgotten = {
+        *("MultiAZ", "DeletionProtection", "IAMDatabaseAuthenticationEnabled", "CopyTagsToSnapshot"),
+        *("AutoMinorVersionUpgrade", "DBParameterGroups", "OptionGroupMemberships", "DBSubnetGroup"),
+        *("VpcSecurityGroups", "EnabledCloudwatchLogsExports", "CACertificateIdentifier", "MaxAllocatedStorage"),
+        *("MonitoringInterval", "MonitoringRoleArn", "PerformanceInsightsEnabled"),
+        *("PreferredBackupWindow", "PreferredMaintenanceWindow"),
+    }
+    assert {each for each in forgotten if restored.get(each) == live[each]} == set()
+    assert rehearsal.login("careless", names.USER, names.PASSWORD)
+    rds.delete_db_instance(DBInstanceIdentifier="careless", SkipFinalSnapshot=True)
 
 
 def test_a_week_of_snapshots_is_there_and_one_by_hand(rehearsal: Rehearsal, caller: Caller) -> None:
