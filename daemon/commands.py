@@ -8,10 +8,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Sized
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from daemon import http, logs
 from daemon import plan as rendering
@@ -28,7 +29,7 @@ from desired_state.model import Environment, Mode
 from desired_state.parse import schema as file_schema
 from desired_state.values import printable
 from reconcilers.aws import Connection, Place, sentence
-from reconcilers.contract import Condition
+from reconcilers.contract import Absent, Condition
 
 _TRIES = 5  # looks in a row that may fail before `--once` and `plan` give up
 _PAUSE = 5.0  # seconds between the two looks that make a missing answer a fact
@@ -154,8 +155,21 @@ def _planned(
             _check(territories[where].connection)
         enforcement = Enforcement(standing, territories[where], around)
         _look_until_sure(enforcement)
-        statuses.append(rendering.annotated(enforcement.status(), standing.environment, before(standing)))
+        took = _rollouts(enforcement, standing.environment)
+        statuses.append(rendering.annotated(enforcement.status(), standing.environment, before(standing), took))
     return tuple(statuses)
+
+
+def _rollouts(enforcement: Enforcement, environment: Environment) -> dict[str, float]:
+    """Seconds that the last rollout took, of each service whose tasks a change of a database will replace."""
+    moved = {each.name for each in enforcement.status().resources if each.kind == "database" and each.drifts}
+    took = {}
+    for name, service in environment.services.items():
+        if moved.intersection(service.databases):
+            with suppress(Absent, BotoCoreError, ClientError):  # it is only told where it is known
+                if last := enforcement.territory.services.last_took(service):
+                    took[name] = last.total_seconds()
+    return took
 
 
 def _check(connection: Connection) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC
 
 import yaml
 
@@ -11,8 +12,10 @@ from daemon.status import EnvironmentStatus, ResourceStatus
 from desired_state.model import Endpoint, Environment
 from desired_state.model import Restore as Restored
 from desired_state.parse import Problem
+from desired_state.values import FrozenMap
 from reconcilers.contract import Advice, Change, Condition, Drift
 from reconcilers.rds_changes import KeepBackups, Restore
+from reconcilers.restoring import span
 
 _RESTART, _QUIESCE = "restart_follows", "quiesced"
 _LONGEST = 300  # characters of one value
@@ -35,16 +38,26 @@ class Row:
     takes: str = ""  # how long, where that is known
 
 
-def annotated(status: EnvironmentStatus, now: Environment, before: Environment | None) -> EnvironmentStatus:
+def annotated(
+    status: EnvironmentStatus,
+    now: Environment,
+    before: Environment | None,
+    took: Mapping[str, float] = FrozenMap({}),
+) -> EnvironmentStatus:
     """The status, which also says what the file itself should tell its reader.
 
     Where a tag or variables override a revision that it pins; where a pin is the first of its kind (`before` is what
-    the file said earlier, None where it said nothing); and what the change of a database will restart.
+    the file said earlier, None where it said nothing); and what the change of a database will restart. `took`: how
+    many seconds the last rollout of a service took, by its name, where that is known.
     """
     moved = {each.name for each in status.resources if each.kind == "database" and each.drifts}
     resources = []
     for resource in status.resources:
-        more = (*_overrides(resource, now), *_first_pins(resource, now, before), *_restarts(resource, now, moved))
+        more = (
+            *_overrides(resource, now),
+            *_first_pins(resource, now, before),
+            *_restarts(resource, now, moved, took.get(resource.name)),
+        )
         more = (*more, *_settings(resource))
         resources.append(replace(resource, advice=(*resource.advice, *more)))
     return replace(status, resources=tuple(resources))
@@ -70,7 +83,8 @@ def rows(resource: ResourceStatus) -> Iterator[Row]:
 def effect(change: Change, drift: Drift) -> str:
     """What a change takes away from users the moment it is made, or what no revert takes back."""
     if isinstance(change, Restore):
-        return "STAYS after a revert, and costs money until somebody deletes it"
+        since = f"{change.data.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}"
+        return f"LOSES what was written since {since}; STAYS after a revert, and costs money until it is deleted"
     if isinstance(change, KeepBackups) and drift.live == "0 days":
         return "OUTAGE: RDS restarts the database to begin with backups"
     if drift.field == "desired_count" and drift.desired == "0":
@@ -196,11 +210,13 @@ def _pin(resource: ResourceStatus, field: str, file: Environment | None) -> obje
     return getattr(entry, field, None)
 
 
-def _restarts(resource: ResourceStatus, now: Environment, moved: set[str]) -> Iterator[Advice]:
+def _restarts(resource: ResourceStatus, now: Environment, moved: set[str], took: float | None) -> Iterator[Advice]:
     service = now.services.get(resource.name) if resource.kind == "service" else None
     for name in service.databases if service else ():
         if name in moved:
-            yield Advice(_RESTART, f"all its tasks are replaced once the secret of database {name} has changed")
+            how_long = f"; the last rollout took {span(took)}" if took is not None else ""
+            message = f"all its tasks are replaced once the secret of database {name} has changed{how_long}"
+            yield Advice(_RESTART, message)
     for name in moved:
         if resource.kind == "service" and resource.name in now.databases[name].quiesce:
             message = f"runs no task while the secret of database {name} is changed, once the new database is ready"

@@ -3,14 +3,12 @@
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from daemon.plain import one_line
@@ -23,6 +21,7 @@ from reconcilers.contract import Absent, Stalled
 from reconcilers.restoring import span
 
 _MOST = 10
+_TITLES = ("can be restored", "taken (UTC)", "ago", "status", "kind", "size", "engine", "snapshot")
 
 
 def snapshots(chosen: argparse.Namespace) -> int:
@@ -46,40 +45,40 @@ def snapshots(chosen: argparse.Namespace) -> int:
 
 def _print(found: Backups, name: str, now: datetime) -> None:
     console = Console(highlight=False)
+
+    def say(line: str, style: str = "") -> None:
+        console.print(Text(line, style=style), soft_wrap=True)  # a name is copied whole
+
     if not found.snapshots:
-        console.print(f"There is no snapshot of {', '.join(found.instances)}.")
-    elif console.is_terminal:
-        console.print(_table(found.snapshots, now))
+        say(f"There is no snapshot of {', '.join(found.instances)}.")
     else:
-        for choice in found.snapshots:
-            console.print(Text("  ".join(_cells(choice, now))), soft_wrap=True)
+        rows = [_TITLES, *(_cells(choice, now) for choice in found.snapshots)]
+        for row, line in zip(rows, _aligned(rows), strict=True):
+            say(line, "bold" if row is _TITLES else "red" if row[0] != "yes" else "")
     for past in found.past:
-        line = f"Point in time: {past.instance}, any instant of the last {past.days} days up to {past.newest:%FT%TZ}."
-        console.print(Text(line), soft_wrap=True)
+        say(f"Point in time: {past.instance}, any instant of the last {past.days} days up to {past.newest:%FT%TZ}.")
     for line in _how_to(found, name):
-        console.print(Text(line, style="dim"), soft_wrap=True)
+        say(line, "dim")
 
 
-def _table(choices: tuple[Choice, ...], now: datetime) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, header_style="bold")
-    for title in ("snapshot", "taken (UTC)", "ago", "status", "kind", "size", "engine", "can be restored"):
-        table.add_column(title, overflow="fold")
-    for choice in choices:
-        style = "" if not choice.hindrance else "red"
-        table.add_row(*(Text(cell, style=style) for cell in _cells(choice, now)))
-    return table
+def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
-def _cells(choice: Choice, now: datetime) -> Iterator[str]:
+def _cells(choice: Choice, now: datetime) -> tuple[str, ...]:
     each = choice.snapshot
-    yield one_line(each.name)
-    yield f"{each.taken:%Y-%m-%d %H:%M}" if each.taken else "not yet"
-    yield _ago((now - each.taken).total_seconds()) if each.taken else "-"
-    yield one_line(each.status)
-    yield one_line(each.kind)
-    yield f"{each.size} GiB"
-    yield one_line(f"{each.engine} {each.version}")
-    yield f"no: {one_line(choice.hindrance)}" if choice.hindrance else "yes"
+    return (
+        f"no: {one_line(choice.hindrance)}" if choice.hindrance else "yes",
+        f"{each.taken:%Y-%m-%d %H:%M}" if each.taken else "not yet",
+        _ago((now - each.taken).total_seconds()) if each.taken else "-",
+        one_line(each.status),
+        one_line(each.kind),
+        f"{each.size} GiB",
+        one_line(f"{each.engine} {each.version}"),
+        one_line(each.name),
+    )
 
 
 def _how_to(found: Backups, name: str) -> Iterator[str]:

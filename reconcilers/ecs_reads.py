@@ -133,6 +133,13 @@ class EcsReads:
         after = max(at, self._connection.now() - HISTORY)
         return tuple(each["status"] for each in self._history(cluster, service_arn, after) if "status" in each)
 
+    def last_took(self, cluster: str, service_arn: str) -> timedelta | None:
+        """How long the newest deployment that ended well took. None: none is known."""
+        for each in self._history(cluster, service_arn, self._connection.now() - HISTORY):
+            if each.get("status") == "SUCCESSFUL" and "finishedAt" in each:
+                return each["finishedAt"] - each.get("startedAt", each["createdAt"])
+        return None
+
     def has_image(self, account: str, region: str, repository: str, tag: str) -> bool:
         """DescribeImages: whether ECR has this tag, or this `sha256:…` digest."""
         image: Any = {"imageDigest": tag} if tag.startswith("sha256:") else {"imageTag": tag}

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -193,6 +193,11 @@ class EcsServiceReconciler(Reconciler[ServicePin, LiveService]):
                 self._scaling(desired, kinds, suspended=False)
             case _:
                 raise TypeError(f"a service knows no change {change.verb}")
+
+    def last_took(self, service: Service) -> timedelta | None:
+        """ListServiceDeployments: how long its last good rollout took. None: none is known."""
+        record = self._reads.service((service.cluster, service.service))
+        return self._reads.last_took(service.cluster, record.arn)
 
     def _update(self, desired: ServicePin, change: _Update, **settings: Any) -> None:
         if change.count is not None:
