@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from daemon import commands, settings
+from daemon.load_dump import endpoint, load_dump
+from daemon.migrate import migrate
+from daemon.snapshots import snapshots
 from daemon.sources import Misused
 from desired_state.repository import Refused, Unreachable
 
@@ -43,6 +46,41 @@ _SCHEMA = """
 Print the JSON Schema of the environment file, for an editor's completion and checks.
 
   trueup schema > trueup.schema.json
+"""
+_SNAPSHOTS = """
+What a database can be brought back from: its last ten snapshots and its points in time.
+
+  trueup snapshots production.yaml postgres
+  trueup snapshots replaydash-production postgres --output json
+
+ENVIRONMENT is a file, or the name of an environment: in the repository where one is
+given, else in this folder. DATABASE is the name of its entry. Nothing is written.
+"""
+_MIGRATE = """
+Run a command once, in a task of the revision that the file pins for a service.
+
+  trueup migrate production.yaml api -- npx prisma migrate deploy
+  trueup migrate replaydash-production api --repository . --path production.yaml -- …
+
+ENVIRONMENT is a file, or the name of an environment: in the repository where one is
+given, else in this folder. SERVICE is the name of its entry. The task gets the
+service's network, its log is printed, and trueup never stops it. While it is under
+way, the same command follows it and starts no second one.
+Exit code: that of the command; 1 where it has none; 130 after Ctrl-C.
+"""
+_LOAD_DUMP = """
+Load a dump of pg_dump into an empty database: all of it or nothing, and never twice.
+
+  trueup load-dump production.yaml postgres backup.dump
+  trueup load-dump replaydash-production postgres s3://backups/2024-02-24.sql.gz
+  trueup load-dump production.yaml postgres backup.dump --endpoint HOST --name shop
+
+ENVIRONMENT is a file, or the name of an environment: in the repository where one is
+given, else in this folder. DATABASE is the name of its entry, whose secret says who
+logs in and where. FILE is in custom format, tar, or SQL with or without gzip. psql
+and pg_restore do the work, in one transaction; a table trueup.loaded_dumps in the
+database keeps the digest of the file.
+Exit code: 0 loaded, now or before; 1 otherwise; 130 after Ctrl-C.
 """
 _DEMO = """
 A rollback story on this machine: a rehearsal AWS, a git repository, and the daemon.
@@ -91,14 +129,44 @@ def parser() -> argparse.ArgumentParser:
     validate = verb("validate", "check environment files without AWS", _VALIDATE, commands.validate)
     validate.add_argument("files", nargs="+", type=Path, metavar="FILE")
     verb("schema", "print the JSON Schema of the environment file", _SCHEMA, commands.schema)
+    kept = verb("snapshots", "list what a database can be restored from", _SNAPSHOTS, snapshots)
+    kept.add_argument("environment", metavar="ENVIRONMENT", help="a file, or the name of an environment")
+    kept.add_argument("database", metavar="DATABASE", help="the name of the entry under `databases`")
+    kept.add_argument("--output", choices=("text", "json"), default="text", help="(default: text)")
+    settings.add(kept, settings.REPOSITORY + settings.AWS)
+    once = verb("migrate", "run a command once in a task of a service", _MIGRATE, migrate)
+    once.usage = "trueup migrate [options] ENVIRONMENT SERVICE -- COMMAND …"
+    once.add_argument("environment", metavar="ENVIRONMENT", help="a file, or the name of an environment")
+    once.add_argument("service", metavar="SERVICE", help="the name of the entry under `services`")
+    once.add_argument("--container", metavar="NAME", help="the container; needed only with several")
+    once.add_argument(
+        "--timeout", type=settings.seconds, default="3600", metavar="SECONDS", help="longest time to follow it"
+    )
+    settings.add(once, settings.REPOSITORY + settings.AWS)
+    load = verb("load-dump", "load a dump into an empty database", _LOAD_DUMP, load_dump)
+    load.add_argument("environment", metavar="ENVIRONMENT", help="a file, or the name of an environment")
+    load.add_argument("database", metavar="DATABASE", help="the name of the entry under `databases`")
+    load.add_argument("file", metavar="FILE", help="the dump: a file, or s3://bucket/key")
+    load.add_argument("--endpoint", type=endpoint, metavar="HOST[:PORT]", help="load here, not where the secret says")
+    load.add_argument("--name", metavar="NAME", help="load into this database, not the one that the secret names")
+    settings.add(load, settings.REPOSITORY + settings.AWS)
     demo = verb("demo", "a rollback story on this machine", _DEMO, commands.demo)
     demo.add_argument("--stay", action="store_true", help="leave daemon and rehearsal AWS running at the end")
     return top
 
 
+def _read(words: Sequence[str]) -> argparse.Namespace:
+    """What stands behind -- is the command of `migrate`: argparse would take a -- of its own out of it."""
+    own = list(words)
+    at = own.index("--") if own[:1] == ["migrate"] and "--" in own else len(own)
+    chosen = parser().parse_args(own[:at])
+    chosen.command = own[at + 1 :]
+    return chosen
+
+
 def run(words: Sequence[str]) -> int:
     """Run one command. Returns the exit code; what can be foreseen ends in one line, not in a traceback."""
-    chosen = parser().parse_args(words)
+    chosen = _read(words)
     try:
         code = int(chosen.run(chosen))
         sys.stdout.flush()

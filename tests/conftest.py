@@ -12,7 +12,8 @@ def pytest_configure() -> None:
     spec = importlib.util.spec_from_file_location("trueup_guard", _GUARD / "sitecustomize.py")
     spec.loader.exec_module(importlib.util.module_from_spec(spec))
     for variable in [name for name in os.environ if name.startswith(("AWS_", "TRUEUP_"))]:
-        del os.environ[variable]
+        if variable != "TRUEUP_ALL_TOOLS":
+            del os.environ[variable]
     os.environ |= {
         "AWS_ACCESS_KEY_ID": "rehearsal",
         "AWS_SECRET_ACCESS_KEY": "rehearsal",

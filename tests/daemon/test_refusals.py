@@ -1,0 +1,123 @@
+"""Why a service waits for its database, and for what of it it does not wait."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import pytest
+
+from daemon.refusals import by_order
+from daemon.tracked import Key, Tracked
+from daemon.wiring import Entry
+from reconcilers.contract import Absent, Change, Condition, Drift, Observation, Outcome, Refusal, Stalled
+from reconcilers.ecs_count import ForgetTag, RememberTag, SuspendScaling
+from reconcilers.ecs_service import Restart, Scale
+from reconcilers.rds_changes import CompleteSettings, KeepBackups, MarkVerified, SetPassword
+from tests.daemon.fakes import Time
+
+DOWN, UP = Scale(count=0, drifts=(Drift("desired_count", "2", "0"),)), Scale(count=2)
+REMEMBER, FORGET = RememberTag(key="k", value="2"), ForgetTag(key="k")
+COMPLETE = CompleteSettings(drifts=(Drift("multi_az", "false", "true"),), found=())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Publish(Change):
+    """An endpoint."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Later(Change):
+    """Something that nobody waits for."""
+
+    aside: ClassVar[bool] = True
+
+
+PUBLISH = Publish(drifts=(Drift("endpoint", "old", "new"),))
+
+
+def known(outcome: Outcome | None, kind: str = "database", name: str = "db") -> dict[Key, Tracked]:
+    entry = Entry(kind, name, lambda _: Outcome(Condition.IN_SYNC))
+    tracked = Tracked(entry, Time().clock)
+    if outcome is not None:
+        tracked.take(outcome)
+    return {(kind, name): tracked}
+
+
+def refusal(outcome: Outcome | None, *changes: Change, waits_for: tuple[str, ...] = ("db",)) -> Refusal | None:
+    entry = Entry("service", "api", lambda _: Outcome(Condition.IN_SYNC), waits_for=waits_for)
+    return by_order(entry, changes or (UP,), known(outcome))
+
+
+def seen(condition: Condition, reason: str = "why", *changes: Change, aside: bool = False) -> Outcome:
+    return Outcome(condition, reason, changes, live=Observation(aside=aside))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "condition"),
+    [
+        pytest.param(None, None, id="not looked at yet"),
+        pytest.param(seen(Condition.IN_SYNC), None, id="in sync"),
+        pytest.param(seen(Condition.PROGRESSING), Condition.PROGRESSING, id="settling"),
+        pytest.param(seen(Condition.PROGRESSING, "why", PUBLISH), Condition.PROGRESSING, id="just asked"),
+        pytest.param(seen(Condition.DRIFTED, "why", PUBLISH), Condition.DRIFTED, id="held"),
+        pytest.param(seen(Condition.STALLED, "why", PUBLISH), Condition.DRIFTED, id="refused"),
+        pytest.param(seen(Condition.RETRYING, "why", PUBLISH), Condition.PROGRESSING, id="tried again"),
+        pytest.param(seen(Condition.STALLED), None, id="blocked, with nothing to write"),
+        pytest.param(Outcome(Condition.RETRYING, "no answer", error=OSError()), None, id="not read"),
+        pytest.param(Outcome(Condition.STALLED, "gone", error=Stalled()), None, id="not readable"),
+        pytest.param(Outcome(Condition.RETRYING, "gone", error=Absent()), None, id="not there"),
+        pytest.param(seen(Condition.PROGRESSING, aside=True), None, id="settling aside"),
+        pytest.param(seen(Condition.PROGRESSING, "why", COMPLETE), None, id="its last settings"),
+        pytest.param(seen(Condition.STALLED, "why", COMPLETE), None, id="last settings that rds refused"),
+        pytest.param(seen(Condition.RETRYING, "why", MarkVerified(), Later()), None, id="whatever is aside"),
+        pytest.param(seen(Condition.PROGRESSING, "why", PUBLISH, Later()), Condition.PROGRESSING, id="not all is"),
+        pytest.param(seen(Condition.PROGRESSING, "why", PUBLISH, aside=True), Condition.PROGRESSING, id="writes count"),
+        pytest.param(
+            seen(Condition.PROGRESSING, "why", SetPassword(version="v")), Condition.PROGRESSING, id="a password"
+        ),
+        pytest.param(seen(Condition.DRIFTED, "why", KeepBackups(instance="i", days=7)), None, id="backups"),
+    ],
+)
+def test_a_service_waits_while_its_database_is_about_to_change(
+    outcome: Outcome | None, condition: Condition | None
+) -> None:
+    found = refusal(outcome)
+    assert (found and found.condition) == condition
+    if found and outcome:
+        assert found.reason == f"waits for database db ({outcome.condition.value}: {outcome.reason})"
+
+
+@pytest.mark.parametrize(
+    ("changes", "waits"),
+    [
+        pytest.param((DOWN,), False, id="down"),
+        pytest.param((REMEMBER, SuspendScaling(), DOWN), False, id="down, as a shutdown goes"),
+        pytest.param((REMEMBER,), False, id="only the tag of a shutdown"),
+        pytest.param((UP,), True, id="up"),
+        pytest.param((Scale(count=None),), True, id="a count that nobody says"),
+        pytest.param((DOWN, FORGET), True, id="down, and something else"),
+        pytest.param((Restart(count=0),), True, id="a restart without tasks"),
+        pytest.param((Restart(count=2),), True, id="a restart"),
+    ],
+)
+def test_what_takes_load_away_waits_for_nothing(changes: tuple[Change, ...], waits: bool) -> None:
+    assert (refusal(seen(Condition.PROGRESSING), *changes) is not None) is waits
+
+
+def test_a_service_waits_only_for_what_it_names() -> None:
+    outcome = seen(Condition.PROGRESSING, "why", PUBLISH)
+    assert refusal(outcome, waits_for=()) is None
+    assert refusal(outcome, waits_for=("other",)) is None
+    assert refusal(outcome, waits_for=("other", "db")) is not None
+
+
+def test_a_service_of_the_same_name_is_no_database() -> None:
+    entry = Entry("service", "api", lambda _: Outcome(Condition.IN_SYNC), waits_for=("db",))
+    assert by_order(entry, (UP,), known(seen(Condition.PROGRESSING, "why", PUBLISH), kind="service")) is None
+
+
+def test_leaving_maintenance_waits_for_a_service_that_stands_still() -> None:
+    entry = Entry("maintenance", "maintenance", lambda _: Outcome(Condition.IN_SYNC), waits_for_services=True)
+    moving = known(seen(Condition.PROGRESSING, "runs no task until"), kind="service", name="api")
+    found = by_order(entry, (PUBLISH,), moving)
+    assert found == Refusal(Condition.PROGRESSING, "leaves maintenance once api has settled")
+    assert by_order(entry, (PUBLISH,), known(seen(Condition.IN_SYNC), kind="service", name="api")) is None
