@@ -19,6 +19,7 @@ from daemon import plan as rendering
 from daemon.enforcement import Enforcement, Surroundings
 from daemon.loop import Loop
 from daemon.metrics import Metrics
+from daemon.plan_facts import writes_secret
 from daemon.schedule import Schedule
 from daemon.sources import Misused, from_files, source
 from daemon.status import EnvironmentStatus, GitStatus, Status
@@ -162,7 +163,7 @@ def _planned(
 
 def _rollouts(enforcement: Enforcement, environment: Environment) -> dict[str, float]:
     """Seconds that the last rollout took, of each service whose tasks a change of a database will replace."""
-    moved = {each.name for each in enforcement.status().resources if each.kind == "database" and each.drifts}
+    moved = {each.name for each in enforcement.status().resources if each.kind == "database" and writes_secret(each)}
     took = {}
     for name, service in environment.services.items():
         if moved.intersection(service.databases):

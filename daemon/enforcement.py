@@ -107,7 +107,10 @@ class Enforcement:
         self._around.telling.resource(self.name, self._next.commit, kind, kind, Outcome(condition, reason))
 
     def due(self, *, full: bool, pace: float = FAST) -> list[Entry]:
-        """The entries to look at now: all of them in a full pass, else those that are progressing or retrying."""
+        """The entries to look at now: all of them in a full pass, else those that are progressing or retrying.
+
+        Where a database is looked at, so is what depends on it: it may have been moved a moment ago.
+        """
         self._full = full = self._adopt() or full
         if self._standing.environment.mode is Mode.SUSPENDED:
             for tracked in self._tracked.values():
@@ -116,7 +119,11 @@ class Enforcement:
             return []
         now = self._clock.monotonic()
         awake = [tracked for tracked in self._tracked.values() if not tracked.resting]
-        return [tracked.entry for tracked in awake if full or tracked.due(pace) <= now]
+        due = {id(tracked) for tracked in awake if full or tracked.due(pace) <= now}
+        moved = {tracked.entry.name for tracked in awake if id(tracked) in due and tracked.entry.kind == "database"}
+        return [
+            tracked.entry for tracked in awake if id(tracked) in due or not moved.isdisjoint(tracked.entry.depends_on)
+        ]
 
     def run(self, due: Iterable[Entry], go_on: Callable[[], bool] = lambda: True) -> bool:
         """One pass over these entries, in the order of the file's meaning. Returns whether it came to its end.
@@ -130,7 +137,7 @@ class Enforcement:
         for entry in due:
             if self._around.stopping() or self._superseded() or not go_on():
                 return False
-            outcome = refused or entry.run(self._gate(entry))
+            outcome = refused or entry.run(self._gate(entry), self._database)
             writes += len(outcome.attempts)
             self._take(entry, outcome)
         in_sync = all(t.outcome and t.outcome.condition is Condition.IN_SYNC for t in self._tracked.values())
@@ -220,6 +227,10 @@ class Enforcement:
             raise Superseded("the environment has left the repository")
         if self._superseded():
             raise Superseded(f"commit {self._next.commit[:7]} has arrived and is enacted next")
+
+    def _database(self, name: str) -> Outcome | None:
+        tracked = self._tracked.get(("database", name))
+        return tracked.outcome if tracked else None
 
     def _gate(self, entry: Entry) -> Gate:
         def gate(changes: tuple[Change, ...]) -> Refusal | None:

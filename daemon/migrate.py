@@ -11,7 +11,7 @@ import uuid
 from daemon.plain import one_line, redacted
 from daemon.refusals import by_account
 from daemon.sources import Misused, named
-from daemon.wiring import place
+from daemon.wiring import Territory, place
 from desired_state.model import Environment, Service
 from reconcilers.aws import Connection, is_ambiguous, is_terminal, sentence
 from reconcilers.ecs_reads import EcsReads
@@ -38,6 +38,7 @@ def migrate(chosen: argparse.Namespace) -> int:
     try:
         if refused := by_account(standing.environment, connection):
             raise Misused(refused.reason)
+        _check_databases(standing.environment, service, Territory(connection))
         one_offs = OneOffs(connection, EcsReads(connection))
         job = one_offs.job(service, chosen.container, chosen.command, standing.commit)
         _announce(job)
@@ -51,6 +52,13 @@ def _service(environment: Environment, name: str) -> Service:
         known = ", ".join(environment.services) or "none"
         raise Misused(f"environment {environment.environment} has no service {one_line(name)}; it has {known}")
     return environment.services[name]
+
+
+def _check_databases(environment: Environment, service: Service, territory: Territory) -> None:
+    """Misused: a database of the service is being moved, and the command would run in the one that is left."""
+    for name in service.databases:
+        if territory.is_moving(environment.databases[name]):
+            raise Misused(f"database {name} is being moved to another one; run this again once the commit is in sync")
 
 
 def _announce(job: Job) -> None:

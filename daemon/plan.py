@@ -38,4 +38,5 @@ def as_json(statuses: Sequence[EnvironmentStatus], problems: Sequence[Problem]) 
 def _change(change: Change) -> status_json.Json:
     effects = [effect for drift in change.drifts if (effect := plan_facts.effect(change, drift))]
     drifts = [status_json.drift(drift) for drift in change.drifts]
-    return {"verb": change.verb, "drift": drifts, "effect": effects[0] if effects else None}
+    takes = plan_facts.takes(change) or None
+    return {"verb": change.verb, "drift": drifts, "effect": effects[0] if effects else None, "takes": takes}

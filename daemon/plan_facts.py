@@ -50,7 +50,7 @@ def annotated(
     the file said earlier, None where it said nothing); and what the change of a database will restart. `took`: how
     many seconds the last rollout of a service took, by its name, where that is known.
     """
-    moved = {each.name for each in status.resources if each.kind == "database" and each.drifts}
+    moved = {each.name: each for each in status.resources if each.kind == "database" and writes_secret(each)}
     resources = []
     for resource in status.resources:
         more = (
@@ -63,6 +63,17 @@ def annotated(
     return replace(status, resources=tuple(resources))
 
 
+def writes_secret(resource: ResourceStatus) -> bool:
+    """Whether the secret of a database would change."""
+    return any(drift.field in ("endpoint", "secret_version") for drift in resource.drifts)
+
+
+def _moves(resource: ResourceStatus) -> bool:
+    """Whether it would name another host."""
+    hosts = [(drift.live, drift.desired) for drift in resource.drifts if drift.field == "endpoint"]
+    return any(live.partition(":")[0] != desired.partition(":")[0] for live, desired in hosts)
+
+
 def rows(resource: ResourceStatus) -> Iterator[Row]:
     """What would change, in the order of the pass. Steps that only prepare or tidy up go without saying."""
     for change in resource.changes:
@@ -71,13 +82,18 @@ def rows(resource: ResourceStatus) -> Iterator[Row]:
             yield Row(verb)
         for drift in change.drifts:
             live, desired = one_line(drift.live, _LONGEST), one_line(drift.desired, _LONGEST)
-            takes = change.takes if isinstance(change, Restore) else ""
-            yield Row(verb, one_line(drift.field, _LONGEST), live, desired, effect(change, drift), takes=takes)
+            field = one_line(drift.field, _LONGEST)
+            yield Row(verb, field, live, desired, effect(change, drift), takes=takes(change))
     for step in resource.ahead:
         drift = step.drift
         live, desired = one_line(drift.live, _LONGEST), one_line(drift.desired, _LONGEST)
         verb, field = step.verb.replace("_", " "), one_line(drift.field, _LONGEST)
         yield Row(verb, field, live, desired, later=True, takes=step.takes)
+
+
+def takes(change: Change) -> str:
+    """How long a change took the last time, where that is known."""
+    return change.takes if isinstance(change, Restore) else ""
 
 
 def effect(change: Change, drift: Drift) -> str:
@@ -210,15 +226,18 @@ def _pin(resource: ResourceStatus, field: str, file: Environment | None) -> obje
     return getattr(entry, field, None)
 
 
-def _restarts(resource: ResourceStatus, now: Environment, moved: set[str], took: float | None) -> Iterator[Advice]:
+def _restarts(
+    resource: ResourceStatus, now: Environment, moved: Mapping[str, ResourceStatus], took: float | None
+) -> Iterator[Advice]:
     service = now.services.get(resource.name) if resource.kind == "service" else None
     for name in service.databases if service else ():
         if name in moved:
             how_long = f"; the last rollout took {span(took)}" if took is not None else ""
             message = f"all its tasks are replaced once the secret of database {name} has changed{how_long}"
             yield Advice(_RESTART, message)
-    for name in moved:
-        if resource.kind == "service" and resource.name in now.databases[name].quiesce:
+    for name, database in moved.items():
+        quiesced = resource.kind == "service" and resource.name in now.databases[name].quiesce
+        if quiesced and _moves(database):
             message = f"runs no task while the secret of database {name} is changed, once the new database is ready"
             yield Advice(_QUIESCE, message)
 

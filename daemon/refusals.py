@@ -42,7 +42,8 @@ def by_order(entry: Entry, changes: tuple[Change, ...], tracked: Mapping[Key, Tr
 
 def _holds_up(outcome: Outcome) -> bool:
     if outcome.changes:
-        return not all(change.aside for change in outcome.changes)
+        failing = outcome.condition in (Condition.STALLED, Condition.RETRYING)
+        return not all(change.aside or (change.lenient and failing) for change in outcome.changes)
     settles_aside = outcome.live is not None and outcome.live.aside
     return outcome.condition is Condition.PROGRESSING and not settles_aside
 

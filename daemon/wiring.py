@@ -2,15 +2,15 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from desired_state.in_force import Standing
-from desired_state.model import Environment
+from desired_state.model import Database, Environment
 from reconcilers.aws import Connection, Place
 from reconcilers.backups import BackupReads
 from reconcilers.contract import Condition, Gate, Outcome
-from reconcilers.database import DatabasePin, DatabaseReconciler
+from reconcilers.database import DatabasePin, DatabaseReconciler, LiveDatabase
 from reconcilers.ecs_reads import EcsReads
 from reconcilers.ecs_service import EcsServiceReconciler, ServicePin
 from reconcilers.maintenance import MaintenancePin, MaintenanceReconciler
@@ -20,6 +20,10 @@ from reconcilers.secrets import Secrets
 from reconcilers.standstill import Standstill
 from reconcilers.switch import Switches
 
+Databases = Callable[[str], Outcome | None]
+"""What the last look at a database of the same file came to, by its name; None: there was none yet."""
+Run = Callable[[Gate, Databases], Outcome]
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -27,8 +31,9 @@ class Entry:
 
     kind: str
     name: str
-    run: Callable[[Gate], Outcome]
+    run: Run
     waits_for: tuple[str, ...] = ()  # the databases that must be settled first
+    depends_on: tuple[str, ...] = ()  # the databases whose move changes what it must be
     waits_for_services: bool = False  # leaving maintenance comes last of all
     named: bool = True  # False: the file says nothing of it, so it is shown only when there is something to say
     service: ServicePin | None = None  # what the batched reads of a pass need to know
@@ -43,11 +48,16 @@ class Territory:
         self._secrets = Secrets(connection)
         self._rds = RdsReads(connection)
         self._switches = Switches(connection, self._secrets, self._rds)
-        self.services = EcsServiceReconciler(connection, self._ecs, self._secrets, self._switches)
+        self.services = EcsServiceReconciler(connection, self._ecs, self._secrets)
         standstill = Standstill(connection, self._ecs)
         self.databases = DatabaseReconciler(connection, self._secrets, self._rds, self._switches, standstill)
         self.backups = BackupReads(self._rds, self._switches)
         self.maintenance = MaintenanceReconciler(connection, monotonic)
+
+    def is_moving(self, database: Database) -> bool:
+        """Whether its secret does not say yet what the file says."""
+        switch = self._switches.of(database)
+        return switch.elsewhere or (database.restore is not None and switch.goal is None)
 
     def new_pass(self, due: Iterable[Entry]) -> None:
         """Forget what the last pass read; the entries that are due are read in batches."""
@@ -98,23 +108,49 @@ def _services(standing: Standing, territory: Territory) -> Iterator[Entry]:
         yield Entry("service", name, _taken_back(_run(territory.services, pin)), named=False, service=pin)
     for name, service in standing.environment.services.items():
         secrets = tuple(databases[each].secret for each in service.databases)
-        quiesced_by = tuple((each, database) for each, database in databases.items() if name in database.quiesce)
-        pin = ServicePin(name, service, secrets, standing.commit, quiesced_by)
+        pin = ServicePin(name, service, secrets, standing.commit)
+        quiesced_by = tuple(each for each, database in databases.items() if name in database.quiesce)
         # A complete shutdown waits for nothing.
         waits_for = () if service.desired_count == 0 else service.databases
-        yield Entry("service", name, _run(territory.services, pin), waits_for=waits_for, service=pin)
+        run = _run_still(territory.services, pin, quiesced_by) if quiesced_by else _run(territory.services, pin)
+        depends_on = (*service.databases, *quiesced_by)
+        yield Entry("service", name, run, waits_for=waits_for, depends_on=depends_on, service=pin)
 
 
-def _taken_back(run: Callable[[Gate], Outcome]) -> Callable[[Gate], Outcome]:
+def _taken_back(run: Run) -> Run:
     """What left the file is ours only as far as trueup's own work has to be undone: any other trouble is not."""
 
-    def run_quietly(gate: Gate) -> Outcome:
-        outcome = run(gate)
+    def run_quietly(gate: Gate, databases: Databases) -> Outcome:
+        outcome = run(gate, databases)
         others = not outcome.changes and outcome.condition is not Condition.PROGRESSING
         return Outcome(Condition.IN_SYNC, live=outcome.live) if others and not outcome.attempts else outcome
 
     return run_quietly
 
 
-def _run(reconciler: Any, pin: Any) -> Callable[[Gate], Outcome]:
-    return lambda gate: reconcile(reconciler, pin, gate)
+def _run_still(reconciler: EcsServiceReconciler, pin: ServicePin, quiesced_by: tuple[str, ...]) -> Run:
+    """A service that stands still while one of these databases is moved."""
+
+    def run(gate: Gate, databases: Databases) -> Outcome:
+        looks = {name: _stands_still(databases(name)) for name in quiesced_by}
+        still = next((name for name, answer in looks.items() if answer), "")
+        unsure = next((name for name, answer in looks.items() if answer is None), "")
+        why = f"whether database {unsure} is being moved cannot be told now" if unsure else ""
+        return reconcile(reconciler, replace(pin, still_for=still, unsure=why), gate)
+
+    return run
+
+
+def _stands_still(database: Outcome | None) -> bool | None:
+    """Whether its services must run no task now. None: that cannot be told; what runs goes on, what stands stays.
+
+    A database that only a person can move further holds no service at 0: they run, and find the database of before.
+    """
+    if database is None or (database.live is None and database.condition is Condition.RETRYING):
+        return None
+    moving = database.condition in (Condition.PROGRESSING, Condition.RETRYING)
+    return moving and isinstance(database.live, LiveDatabase) and database.live.still
+
+
+def _run(reconciler: Any, pin: Any) -> Run:
+    return lambda gate, _: reconcile(reconciler, pin, gate)

@@ -88,6 +88,9 @@ def _quiesces_nothing(environment: Environment, name: str, database: Database) -
             yield Contradiction(at, message, f"write one of those under services ({known}), or add it there")
         elif service in database.quiesce[:position]:
             yield Contradiction(at, f"names {service} twice", "remove one of the two")
+        elif name not in environment.services[service].databases:
+            message = f"{service} does not use {name}: its tasks would come back with the old database"
+            yield Contradiction(at, message, f"add {name} to services.{service}.databases")
 
 
 def _elsewhere(environment: Environment) -> Iterator[Contradiction]:

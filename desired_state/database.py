@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from datetime import UTC
 from typing import Annotated, Final, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from desired_state.endpoint import WrittenEndpoint
 from desired_state.times import Instant
-from desired_state.values import FROZEN, Part, wrong
+from desired_state.values import FROZEN, Part, printable, wrong
 from desired_state.words import (
     AwsWord,
     EntryName,
@@ -23,8 +23,14 @@ from desired_state.words import (
     ZoneName,
 )
 
-_WITHOUT_LIKE: Final = ("subnet_group", "security_groups", "parameter_group", "multi_az")
-"""What must not be left to the defaults of RDS: its default network and groups, and a single zone."""
+_WITHOUT_LIKE: Final = ("subnet_group", "security_groups", "multi_az")
+"""What must not be left to the defaults of RDS: its default network, and a single zone."""
+
+
+def _some(groups: tuple[str, ...]) -> tuple[str, ...]:
+    if not groups:
+        raise wrong("names none", "write one id at least, such as [sg-0123456789abcdef0], or remove the line")
+    return groups
 
 
 class Restore(Part):
@@ -44,7 +50,7 @@ class Restore(Part):
     """The class, such as db.t4g.medium."""
     subnet_group: AwsWord | None = None
     """The DB subnet group."""
-    security_groups: Annotated[tuple[SecurityGroup, ...], Field(min_length=1)] | None = None
+    security_groups: Annotated[tuple[SecurityGroup, ...], AfterValidator(_some)] | None = None
     """The ids of the VPC security groups."""
     parameter_group: AwsWord | None = None
     """The DB parameter group."""
@@ -117,6 +123,8 @@ class Restore(Part):
             raise wrong(
                 f"cannot restore {self.instance} into itself", f"write a new name, such as {self.instance}-restored"
             )
+        if self.tags and (ours := [key for key in self.tags if key.lower().startswith(("trueup:", "aws:"))]):
+            raise wrong(f"the tag {printable(ours[0])} is not a team's own", "remove it: trueup and AWS write theirs")
         missing = [key for key in _WITHOUT_LIKE if getattr(self, key) is None]
         if self.like is None and missing:
             raise wrong(
@@ -186,4 +194,10 @@ class Database(Part):
             raise wrong("has an endpoint and a restore, and can follow only one of them", "remove one of the two")
         if self.dns is not None and self.endpoint is None and self.restore is None:
             raise wrong("dns has nothing to follow", "add endpoint or restore")
+        if self.dns is not None and self.endpoint is not None:
+            host = self.endpoint.host.lower()
+            if host == self.dns.record:
+                raise wrong(f"dns would lead {host} to itself", "write the endpoint as RDS shows it")
+            if host.replace(".", "").isdigit():
+                raise wrong("dns is a CNAME, which cannot lead to an address", "write an endpoint with a name")
         return self

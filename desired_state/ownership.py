@@ -46,7 +46,7 @@ def _claims(environment: Environment) -> Iterator[tuple[Claim, str]]:
         if database.restore is not None:
             yield Claim("instance", f"{region}/{database.restore.instance}", account), f"databases.{name}.restore"
         if database.dns is not None:
-            yield Claim("record", f"{database.dns.zone}/{database.dns.record}", account), f"databases.{name}.dns"
+            yield Claim("record", database.dns.record, account), f"databases.{name}.dns"
     if environment.maintenance is not None:
         yield _listener(region, account, environment.maintenance), "maintenance"
 

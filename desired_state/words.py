@@ -90,7 +90,7 @@ def _check_secret(text: str) -> str:
 SecretName = Annotated[str, *_text(_check_secret, "[A-Za-z0-9/_+=.@-]{1,512}")]
 
 _INSTANCE: Final = "[A-Za-z](?:-?[A-Za-z0-9]){0,62}"
-_SNAPSHOT: Final = "(?:(?:rds|awsbackup):)?[A-Za-z](?:-?[A-Za-z0-9:]){0,254}"
+_SNAPSHOT: Final = "(?:rds:|awsbackup:)?[A-Za-z](?:-?[A-Za-z0-9]){0,254}"
 _SNAPSHOT_ARN: Final = rf"arn:aws[a-z-]*:rds:[a-z0-9-]+:[0-9]{{12}}:snapshot:{_SNAPSHOT}"
 _DOMAIN: Final = r"(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.)+[A-Za-z](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.?"
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from desired_state.model import Database, Endpoint
 from reconcilers.aws import Connection
@@ -18,6 +18,8 @@ from reconcilers.secret_text import Address
 from reconcilers.secrets import Secrets
 from reconcilers.standstill import Standstill
 from reconcilers.switch import Switch, Switches
+
+_STILL_PACE: Final = 3.0  # seconds between looks at services that are stopping
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class LiveDatabase(Observation):
     addresses: tuple[Address, ...] = ()  # one for each place that names a host; none where nothing is pinned
     goal: Endpoint | None = None  # where the secret must point; None: not pinned, or not known yet
     renewed: bool = False  # the secret must get the value of an older version
+    still: bool = False  # the services of `quiesce` must run no task now
     steps: tuple[Change, ...] = ()  # what must be done to the instance before it may be used
     later: tuple[Change, ...] = ()  # what may be done to it while it is in use
     record: Record | None = None  # None: no name is pinned
@@ -73,24 +76,27 @@ class DatabaseReconciler(Reconciler[DatabasePin, LiveDatabase]):
         database, switch = desired.database, self._switches.of(desired.database)
         progress = switch.restoring or Restoring()
         goes = switch.elsewhere or (database.restore is not None and switch.goal is None)
-        waiting = self._waiting(desired, switch)
         record = self._names.record(database.dns) if database.dns else None
+        still = switch.pending and bool(desired.quiesced)
+        running = self._standstill.waits_for(desired.quiesced) if still else ""
         more, advice = self._backups(database, switch)
         return LiveDatabase(
             secret=switch.state.arn,
             version=switch.state.current,
             addresses=switch.found,
-            goal=None if waiting else switch.goal,
-            renewed=switch.renewed and not waiting,
+            goal=switch.goal,
+            renewed=switch.renewed,
+            still=still,
             steps=progress.steps,
             later=(*progress.later, *more),
             record=record,
-            settling=progress.settling or waiting,
+            settling=progress.settling,
+            waiting=f"waits until no task of these services runs: {running}" if running else "",
             overdue=progress.overdue,
             blocked=progress.blocked or (switch.state.blocked if goes else ""),
             aside=progress.aside,
-            pace=progress.pace,
-            ahead=tuple(_ahead(database, switch, record)) if waiting or switch.goal is None else (),
+            pace=progress.pace or (_STILL_PACE if running else 0.0),
+            ahead=tuple(_ahead(database, switch, record)),
             advice=(*progress.advice, *advice, *_not_writable(switch, goes=goes)),
         )
 
@@ -116,12 +122,6 @@ class DatabaseReconciler(Reconciler[DatabasePin, LiveDatabase]):
                 self._writes.make(desired.database, change, desired.commit)
         finally:
             self._switches.forget(desired.database)
-
-    def _waiting(self, desired: DatabasePin, switch: Switch) -> str:
-        if not (switch.pending and desired.quiesced):
-            return ""
-        running = self._standstill.waits_for(desired.quiesced)
-        return f"waits until no task of these services runs: {running}" if running else ""
 
     def _backups(self, database: Database, switch: Switch) -> tuple[tuple[Change, ...], tuple[Advice, ...]]:
         """What is missing of the backups of the instance in use."""
@@ -168,25 +168,15 @@ def _moving(
 
 
 def _ahead(database: Database, switch: Switch, record: Record | None) -> Iterator[Ahead]:
-    """What follows once the instance is there, or once the services stand still."""
-    state, goal, restore = switch.state, switch.goal, database.restore
-    if goal is None and restore is not None:
-        there = f"the endpoint of {restore.instance}"
-        shown = " and ".join(dict.fromkeys(map(str, switch.found)))
-        yield Ahead("publish", Drift("endpoint", shown, there))
-        if database.dns and record:
-            drift = Drift(f"dns {database.dns.record}", record.host or "absent", there)
-            yield Ahead("point_name", drift, _remembered(record))
+    """What follows once the instance is there."""
+    restore = database.restore
+    if switch.goal is not None or restore is None:
         return
-    for drift in _moving(database, state.current, switch.found, goal, renewed=switch.renewed):
-        yield Ahead("publish", drift)
-    if record and goal and database.dns and not record.leads_to(goal.host, database.dns.ttl):
-        for drift in _point(database.dns.record, record, goal.host, database.dns.ttl).drifts:
-            yield Ahead("point_name", drift, _remembered(record))
-
-
-def _remembered(record: Record) -> str:
-    return f"some remember the old one for {record.ttl} s more" if record.host else ""
+    there = f"the endpoint of {restore.instance}"
+    yield Ahead("publish", Drift("endpoint", " and ".join(dict.fromkeys(map(str, switch.found))), there))
+    if database.dns and record:
+        drift = Drift(f"dns {database.dns.record}", record.host or "absent", there)
+        yield Ahead("point_name", drift, f"some remember the old one for {record.ttl} s more" if record.host else "")
 
 
 def _not_writable(switch: Switch, *, goes: bool) -> tuple[Advice, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from desired_state.model import Database, Service
+from desired_state.model import Service
 from reconcilers.aws import Connection
 from reconcilers.contract import Absent, Advice, Change, Drift, Observation, Reconciler, Stalled
 from reconcilers.ecs_count import SHUTDOWN, Count, ForgetTag, RememberTag, ResumeScaling, Shutdown, SuspendScaling
@@ -18,7 +18,6 @@ from reconcilers.ecs_restart import Needed, Restarts
 from reconcilers.ecs_rollout import failed, gave_up, held, overdue, settling, since, undrivable
 from reconcilers.ecs_target import BASE, FAMILY, OVERLAY, Target, Targets
 from reconcilers.secrets import Secrets
-from reconcilers.switch import Switches
 from reconcilers.task_definition import mark
 
 if TYPE_CHECKING:
@@ -39,7 +38,8 @@ class ServicePin:
     service: Service
     secrets: tuple[str, ...]  # of the databases that it names
     commit: str
-    quiesced_by: tuple[tuple[str, Database], ...] = ()  # the databases, by name, that it stands still for
+    still_for: str = ""  # the database that it has to run no task for now
+    unsure: str = ""  # why that cannot be told
 
     @property
     def key(self) -> tuple[str, str]:
@@ -56,6 +56,7 @@ class LiveService(Observation):
     count: Count
     restart: str = ""  # why every task must be replaced; empty: it need not
     restarts_soon: bool = False  # it is not certain yet whether every task must be replaced
+    still: bool = False  # only the count is looked at
 
     @property
     def started(self) -> str:
@@ -116,13 +117,13 @@ class EcsServiceReconciler(Reconciler[ServicePin, LiveService]):
         "ecs:DescribeServiceRevisions",
         "ecr:DescribeImages",
         "application-autoscaling:DescribeScalableTargets",
-        *Switches.reads,
+        "secretsmanager:DescribeSecret",
+        "secretsmanager:ListSecretVersionIds",
     )
 
-    def __init__(self, connection: Connection, reads: EcsReads, secrets: Secrets, switches: Switches) -> None:
+    def __init__(self, connection: Connection, reads: EcsReads, secrets: Secrets) -> None:
         self._connection = connection
         self._reads = reads
-        self._switches = switches
         self._restarts = Restarts(reads, secrets)
         self._targets = Targets(reads)
 
@@ -130,11 +131,12 @@ class EcsServiceReconciler(Reconciler[ServicePin, LiveService]):
         record = self._reads.service(desired.key)
         if record.status not in ("ACTIVE", ""):
             raise Absent(f"ECS service {record.name} is {record.status}; create it again, or take it out of the file")
-        quiet, now = self._quiet(desired, record), self._connection.now()
-        count = self._count(desired, record, quiet=bool(quiet))
-        if quiet:
-            return self._standing_still(record, count, quiet, now)
-        target, blocked = self._wanted(desired, record, count, now)
+        now, count = self._connection.now(), self._count(desired, record)
+        if desired.still_for:
+            return _standing_still(record, count, desired.still_for, now)
+        if desired.unsure and record.desired == 0 and SHUTDOWN in record.tags:
+            raise Incomplete(desired.unsure)  # what stands still must not come back by mistake
+        target, blocked = self._wanted_or_missing(desired, record, count, now)
         advice = target.advice if target else ()
         restart = Needed()
         if blocked and count.drift() and not count.blocked():
@@ -170,6 +172,8 @@ class EcsServiceReconciler(Reconciler[ServicePin, LiveService]):
             return  # the return and the restart are one call
         elif count is not None:
             yield Scale(count=count, drifts=moved)
+        if live.still:
+            return
         yield from live.count.last()
         if live.record.tags.get(FAMILY) == family_of(live.record.task_definition) and not _own_family_needed(live):
             yield ForgetTag(key=TAG + FAMILY)
@@ -227,35 +231,26 @@ class EcsServiceReconciler(Reconciler[ServicePin, LiveService]):
             SuspendedState=state,
         )
 
-    def _quiet(self, desired: ServicePin, record: ServiceRecord) -> str:
-        """For which database it has to stand still; empty: for none."""
-        for name, database in desired.quiesced_by:
-            try:
-                if self._switches.of(database).pending:
-                    return name
-            except Exception:  # the database says what is wrong; what stands still must not come back by mistake
-                if record.desired == 0 and SHUTDOWN in record.tags:
-                    raise
-        return ""
-
-    def _standing_still(self, record: ServiceRecord, count: Count, database: str, now: datetime) -> LiveService:
-        """Only the count is looked at: everything else waits until the database has been moved."""
-        blocked = ""
-        if record.scheduling == "DAEMON":
-            blocked = f"{record.name} is a DAEMON service and has no count: take it out of databases.{database}.quiesce"
-        why = settling(record, count_is_pinned=True) or f"runs no task until database {database} has been moved"
-        return LiveService(
-            record=record, target=None, count=count, settling=why, blocked=blocked, held=held(record, now)
-        )
-
-    def _count(self, desired: ServicePin, record: ServiceRecord, *, quiet: bool = False) -> Count:
-        pinned = None if record.scheduling == "DAEMON" else 0 if quiet else desired.service.desired_count
+    def _count(self, desired: ServicePin, record: ServiceRecord) -> Count:
+        asked = 0 if desired.still_for else desired.service.desired_count
+        pinned = None if record.scheduling == "DAEMON" else asked
         replaced = Shutdown.read(record.tags[SHUTDOWN]) if SHUTDOWN in record.tags else None
         band = self._reads.band(desired.key) if pinned is not None or replaced else None
         count = Count(record.desired, pinned, band, replaced)
         if band is None and count.needs_a_band:
             self._reads.confirm_no_band(desired.key)
         return count
+
+    def _wanted_or_missing(
+        self, desired: ServicePin, record: ServiceRecord, count: Count, now: datetime
+    ) -> tuple[Target | None, str]:
+        """As `_wanted`; a count does not wait for a revision that is not there."""
+        try:
+            return self._wanted(desired, record, count, now)
+        except Absent as error:
+            if not count.drift():
+                raise
+            return None, str(error)
 
     def _wanted(
         self, desired: ServicePin, record: ServiceRecord, count: Count, now: datetime
@@ -306,6 +301,12 @@ class EcsServiceReconciler(Reconciler[ServicePin, LiveService]):
         if not tried or (again and again <= now and all(at and at < again for at in tried)):
             return ""
         return gave_up(target.arn, tried[0])
+
+
+def _standing_still(record: ServiceRecord, count: Count, database: str, now: datetime) -> LiveService:
+    """Everything but the count waits until the database has been moved."""
+    why = settling(record, count_is_pinned=True) or f"runs no task until database {database} has been moved"
+    return LiveService(record=record, target=None, count=count, settling=why, held=held(record, now), still=True)
 
 
 def _own_family_needed(live: LiveService) -> bool:

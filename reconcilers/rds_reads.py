@@ -29,7 +29,6 @@ class Instance:
     engine: str
     created: datetime | None  # when RDS had made it; None while it is being made
     master: str  # the name of the master user
-    managed: bool  # whether RDS itself keeps the master password
     cluster: str  # "" where it belongs to none
     groups: frozenset[str]  # how far its parameter and option groups are applied: in-sync, pending-reboot, …
     pending: frozenset[str]  # the members of PendingModifiedValues
@@ -80,7 +79,8 @@ class RdsReads:
 
     def at(self, host: str) -> Instance | None:
         """The instance that listens at a host; None: there is none in this account and region."""
-        return next((each for each in self.instances().values() if each.host.lower() == host.lower()), None)
+        found = (each for each in self.instances().values() if each.host and each.host.lower() == host.lower())
+        return next(found, None)
 
     def snapshot(self, name: str) -> Snapshot:
         """DescribeDBSnapshots of one, by its name or ARN. Absent: there is none."""
@@ -144,10 +144,11 @@ def _instance(told: "DBInstanceTypeDef") -> Instance:
         engine=told.get("Engine", ""),
         created=told.get("InstanceCreateTime"),
         master=told.get("MasterUsername", ""),
-        managed="MasterUserSecret" in told,
         cluster=told.get("DBClusterIdentifier", ""),
         groups=frozenset(filter(None, groups)),
-        pending=frozenset(name for name, value in told.get("PendingModifiedValues", {}).items() if value),
+        pending=frozenset(
+            name for name, value in told.get("PendingModifiedValues", {}).items() if value not in (None, {}, [])
+        ),
         restorable=told.get("LatestRestorableTime"),
         tags=all_tags(told),
         settings=settings(told),

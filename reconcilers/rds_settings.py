@@ -3,7 +3,7 @@
 What is no setting is in rds_left_alone.py, with the reason: a test compares both files with the model of the API.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 TAG: Final = "trueup:"  # every tag that trueup reads or writes begins so
 _BASELINE: Final = {(3000, 125), (12000, 500)}  # of gp3 storage: what comes by itself must not be asked for
 _NO_IOPS: Final = {"gp2", "standard"}
+_SPEED: Final = ("iops", "storage_throughput")
 
 Values = Mapping[str, Any]  # by the key in the file
 _Reader = Callable[["DBInstanceTypeDef"], Any]
@@ -59,22 +60,22 @@ def _told(member: str) -> _Reader:
     return lambda told: told.get(member)
 
 
-def _alike(key: str, member: str, *, first: bool = False, lower: bool = False) -> Setting:
+def _alike(key: str, member: str, *, first: bool = False) -> Setting:
     """A setting that has one name in all calls."""
-
-    def read(told: "DBInstanceTypeDef") -> Any:
-        value = told.get(member)
-        return value.lower() if lower and isinstance(value, str) else value
-
-    return Setting(key, member, read, (member,), member, first)
+    return Setting(key, member, _told(member), (member,), member, first)
 
 
 def _sorted(values: Any) -> tuple[str, ...]:
     return tuple(sorted(values or ()))
 
 
+def _group(names: Iterable[str]) -> str | None:
+    """The one group that an instance has; RDS keeps its name in small letters."""
+    return next((name.lower() for name in names if name), None)
+
+
 def _features(told: "DBInstanceTypeDef") -> Any:
-    return tuple((each.get("Name", ""), each.get("Value", "")) for each in told.get("ProcessorFeatures", ()))
+    return tuple(sorted((each.get("Name", ""), each.get("Value", "")) for each in told.get("ProcessorFeatures", ())))
 
 
 def _domain(told: "DBInstanceTypeDef") -> Any:
@@ -98,7 +99,7 @@ _JOINING: Final = {
 
 def _join(value: tuple[tuple[str, Any], ...]) -> dict[str, Any]:
     asked = dict(value)
-    if "FQDN" in asked:  # a directory of one's own: what AWS made of it is not asked for
+    if "AuthSecretArn" in asked:  # a directory of one's own: what AWS made of it is not asked for
         asked.pop("Domain", None)
         asked.pop("IAMRoleName", None)
     return {_JOINING[name]: _sent(each) for name, each in asked.items()}
@@ -134,7 +135,7 @@ SETTINGS: Final = (
     Setting(
         "parameter_group",
         "DBParameterGroups",
-        lambda told: next((each.get("DBParameterGroupName") for each in told.get("DBParameterGroups", ())), None),
+        lambda told: _group(each.get("DBParameterGroupName", "") for each in told.get("DBParameterGroups", ())),
         ("DBParameterGroupName",),
         "DBParameterGroupName",
         first=True,
@@ -142,7 +143,7 @@ SETTINGS: Final = (
     Setting(
         "option_group",
         "OptionGroupMemberships",
-        lambda told: next((each.get("OptionGroupName") for each in told.get("OptionGroupMemberships", ())), None),
+        lambda told: _group(each.get("OptionGroupName", "") for each in told.get("OptionGroupMemberships", ())),
         ("OptionGroupName",),
         "OptionGroupName",
         first=True,
@@ -177,6 +178,7 @@ SETTINGS: Final = (
         "EngineLifecycleSupport",
         _told("EngineLifecycleSupport"),
         ("EngineLifecycleSupport",),
+        "EngineLifecycleSupport",
     ),
     _alike("storage_type", "StorageType"),
     _alike("allocated_storage", "AllocatedStorage"),
@@ -269,8 +271,11 @@ def wanted(restore: Restore, like: Values | None) -> Values:
     values = {**(like or {}), **written}
     if "instance_class" in written and written["instance_class"] != (like or {}).get("instance_class"):
         values.pop("processor_features", None)  # they belong to the other class
-    for key in _pointless(values, written):
-        values.pop(key, None)
+    if "storage_type" in written and written["storage_type"] != (like or {}).get("storage_type"):
+        values = {key: value for key, value in values.items() if key in written or key not in _SPEED}
+    for key in _pointless(values):
+        if key not in written:
+            values.pop(key, None)
     return FrozenMap(values)
 
 
@@ -324,34 +329,34 @@ def _holds(key: str, want: Any, have: Any) -> bool:
         return isinstance(have, int) and have >= want
     if key == "tags":
         return set(want.items()) <= set((have or {}).items())
+    if key == "performance_insights_key" and isinstance(want, str) and not want.startswith("arn:"):
+        return want.startswith("alias/") or str(have).endswith(f"/{want}")  # AWS shows the ARN of the key
     if not want:  # AWS leaves out what is off
         return not have
     return bool(want == have)
 
 
-def _pointless(values: Values, written: Values) -> Iterator[str]:
+def _pointless(values: Values) -> Iterator[str]:
     """What must not be asked for beside the rest, and what comes by itself."""
     for key in ("parameter_group", "option_group"):
-        if values.get(key, "").startswith(("default.", "default:")) and key not in written:
+        if values.get(key, "").startswith(("default.", "default:")):
             yield key  # RDS takes the default of the version that the data has
     if not values.get("monitoring_interval"):
         yield "monitoring_role"
     if not values.get("performance_insights"):
         yield from ("performance_insights_key", "performance_insights_retention_days")
-    if not values.get("dedicated_log_volume") and "dedicated_log_volume" not in written:
+    if not values.get("dedicated_log_volume"):
         yield "dedicated_log_volume"
     storage = values.get("storage_type")
     speed = (values.get("iops"), values.get("storage_throughput"))
-    if storage in _NO_IOPS or (
-        storage == "gp3" and speed in _BASELINE and not {"iops", "storage_throughput"} & {*written}
-    ):
-        yield from ("iops", "storage_throughput")
-    elif storage != "gp3":
+    if storage in _NO_IOPS or (storage == "gp3" and speed in _BASELINE):
+        yield from _SPEED
+    elif storage not in ("gp3", None):
         yield "storage_throughput"
 
 
 def _normal(key: str, value: Any) -> Any:
-    if key in ("subnet_group", "maintenance_window"):
+    if key in ("subnet_group", "parameter_group", "option_group", "maintenance_window"):
         return value.lower()
     return _sorted(value) if isinstance(value, tuple) else value
 

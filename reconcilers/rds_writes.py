@@ -50,7 +50,9 @@ class InstanceWrites:
             if code(error) in _BUSY:
                 raise Busy(f"RDS does not do that now ({code(error)}): {said}; it is asked again") from error
             if code(error) in _FULL:
-                mend = "raise the quota or remove an instance, then set off another try with SIGHUP or a commit"
+                mend = (
+                    "raise the quota or remove an instance, then ask again with SIGHUP, or commit a change of this file"
+                )
                 raise Stalled(f"RDS has no room left ({code(error)}): {said}; {mend}") from error
             raise
         finally:

@@ -52,7 +52,9 @@ def _refusal(live: Observation, changes: tuple[Change, ...], gate: Gate) -> Refu
         return Refusal(Condition.STALLED, live.blocked)
     if live.held:
         return Refusal(Condition.DRIFTED, live.held)
-    return gate(changes)
+    if refusal := gate(changes):
+        return refusal
+    return Refusal(Condition.PROGRESSING, live.waiting) if live.waiting else None
 
 
 def _applied(reconciler: Reconciler[Desired, Live], desired: Desired, so_far: Outcome) -> Outcome:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from desired_state.model import Endpoint, Restore
@@ -19,7 +19,7 @@ USABLE: Final = frozenset(
     {"available", "backing-up", "storage-optimization", "storage-config-upgrade", "storage-initialization"}
 )
 """The states in which a database takes connections. RDS takes the first backup for hours before it says available."""
-_BROKEN: Final[Mapping[str, str]] = {
+BROKEN: Final[Mapping[str, str]] = {
     "deleted": "it is gone",
     "deleting": "it is being deleted",
     "failed": "it cannot be recovered",
@@ -36,6 +36,7 @@ _BROKEN: Final[Mapping[str, str]] = {
     "stopping": "it is being stopped",
     "storage-full": "its storage is full: enlarge it",
 }
+"""The states in which it takes none, and will not by itself; and what that means."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def missing(
         data=_time_of(restore, source) or now,
         takes=_took(instances.values()),
     )
-    return Restoring(steps=(change,), advice=_unfit(source.master, secret))
+    return Restoring(steps=(change,), advice=(*_unfit(source.master, secret), *_outdated(secret)))
 
 
 def present(
@@ -140,7 +141,7 @@ def span(seconds: float) -> str:
 
 def _staged(restore: Restore, instance: Instance, like: Instance | None, secret: Secret, now: datetime) -> Restoring:
     """The instance is ours, and not in use yet."""
-    broken = _BROKEN.get(instance.status)
+    broken = BROKEN.get(instance.status)
     if broken:
         return Restoring(
             blocked=f"instance {instance.name} is {instance.status}: {broken}; or restore again under a new name"
@@ -153,7 +154,7 @@ def _staged(restore: Restore, instance: Instance, like: Instance | None, secret:
     # One that was in use before is no longer being restored.
     taken = 0.0 if VERIFIED in instance.tags else _taken(instance, now)
     pace = min(15.0, max(1.0, taken / 20))
-    if waiting := _settling(instance, taken):
+    if waiting := _settling(instance, taken, again=VERIFIED in instance.tags):
         late = taken > DEADLINE.total_seconds()
         reason = f"{waiting}: longer than any restore should take; look at its events" if late else ""
         return Restoring(settling=waiting, overdue=reason, pace=pace, advice=_unfit(instance.master, secret))
@@ -163,15 +164,17 @@ def _staged(restore: Restore, instance: Instance, like: Instance | None, secret:
     return Restoring(Endpoint(host=instance.host, port=instance.port), advice=_not_compared(instance, secret))
 
 
-def _settling(instance: Instance, taken: float) -> str:
-    elapsed = f"its restore began {span(taken)} ago"
+def _settling(instance: Instance, taken: float, *, again: bool) -> str:
+    elapsed = f"; its restore began {span(taken)} ago" if not again else ""
     if instance.status == "creating":
         return f"RDS is creating {instance.name} from {instance.tags[FROM]}, for {span(taken)} so far"
     if instance.status not in USABLE:
-        return f"instance {instance.name} is {instance.status}; {elapsed}"
+        return f"instance {instance.name} is {instance.status}{elapsed}"
+    if again:
+        return ""  # what others have deferred to the maintenance window holds nobody up
     if instance.pending:
         changing = ", ".join(sorted(instance.pending))
-        return f"RDS is changing {instance.name} ({changing}); {elapsed}"
+        return f"RDS is changing {instance.name} ({changing}){elapsed}"
     if applying := instance.groups - {"in-sync", "pending-reboot"}:
         return f"RDS is applying the groups of {instance.name} ({', '.join(sorted(applying))})"
     return ""
@@ -200,11 +203,12 @@ def _before_use(
 def _in_use(restore: Restore, instance: Instance, like: Instance | None) -> Restoring:
     """The secret names it: its settings are put right once, and then they belong to whoever owns the instance."""
     endpoint = Endpoint(host=instance.host, port=instance.port) if instance.host else None
-    if broken := _BROKEN.get(instance.status):
+    if broken := BROKEN.get(instance.status):
         return Restoring(endpoint, overdue=f"instance {instance.name} is in use and {instance.status}: {broken}")
     if VERIFIED in instance.tags:
         return Restoring(endpoint)
-    found = tuple(_differing(restore, instance, like))
+    # What had to be right before it was used was so: whoever changed it since meant it.
+    found = tuple(each for each in _differing(restore, instance, like) if not each.setting.first)
     mendable = tuple(each for each in found if each.setting.changed or each.setting.key == "tags")
     if instance.status == "backing-up":  # for hours, in which RDS takes no change
         message = f"instance {instance.name} is backing-up: its last settings are compared once it is available"
@@ -238,7 +242,7 @@ def _cannot_start(
     if restore.like and like is None:
         return (
             f"there is no instance {restore.like} to be like: correct restore.like, or write subnet_group, "
-            "security_groups, parameter_group and multi_az in its place"
+            "security_groups and multi_az in its place"
         )
     for each in (source, like):
         if each and (each.engine.startswith("aurora") or (isinstance(each, Instance) and each.cluster)):
@@ -266,9 +270,12 @@ def _not_yet(restore: Restore, source: Snapshot | Instance) -> str:
 def _values(restore: Restore, source: Snapshot | Instance, like: Instance | None) -> Values:
     values = wanted(restore, like.settings if like else None)
     least = source.size if isinstance(source, Snapshot) else int(source.settings.get("allocated_storage") or 0)
+    dropped = []
     if values.get("allocated_storage", least) <= least:  # it comes with the data, and never shrinks
-        return FrozenMap({key: value for key, value in values.items() if key != "allocated_storage"})
-    return values
+        dropped.append("allocated_storage")
+    if values.get("max_allocated_storage", least) < least:
+        dropped.append("max_allocated_storage")
+    return FrozenMap({key: value for key, value in values.items() if key not in dropped})
 
 
 def _source(restore: Restore) -> Values:
@@ -284,7 +291,7 @@ def _time_of(restore: Restore, source: Snapshot | Instance) -> datetime | None:
 
 def _taken(instance: Instance, now: datetime) -> float:
     """Seconds since the restore was asked for."""
-    began = _instant(instance.tags.get(ASKED, "")) or instance.created
+    began = instant(instance.tags.get(ASKED, "")) or instance.created
     return (now - began).total_seconds() if began else 0.0
 
 
@@ -292,6 +299,12 @@ def _unfit(master: str, secret: Secret) -> tuple[Advice, ...]:
     """Said while RDS is still creating: the answer to the change of the password comes much later."""
     said = secret.unfit if secret.user == master else ""
     return (Advice("password_unfit", said),) if said else ()
+
+
+def _outdated(secret: Secret) -> tuple[Advice, ...]:
+    """Said before RDS has made anything: the restore takes its time, and ends in this."""
+    message = f"what is restored will not be published: {secret.outdated}"
+    return (Advice("password_outdated", message),) if secret.outdated else ()
 
 
 def _not_compared(instance: Instance, secret: Secret) -> tuple[Advice, ...]:
@@ -306,16 +319,18 @@ def _took(instances: Iterable[Instance]) -> str:
     known = [
         (each.created, each.created - asked)
         for each in instances
-        if each.created and (asked := _instant(each.tags.get(ASKED, ""))) and each.created > asked
+        if each.created and (asked := instant(each.tags.get(ASKED, ""))) and each.created > asked
     ]
     return f"the last one took {span(max(known)[1].total_seconds())}" if known else ""
 
 
-def _instant(text: str) -> datetime | None:
+def instant(text: str) -> datetime | None:
+    """An instant as a tag has it; None: it is none."""
     try:
-        return datetime.fromisoformat(text)
+        found = datetime.fromisoformat(text)
     except ValueError:
         return None
+    return found.astimezone(UTC) if found.tzinfo else None
 
 
 def _is_endpoint_of(instance: str, host: str) -> bool:
@@ -327,7 +342,7 @@ def free_name(name: str, taken: Collection[str]) -> str:
     """A name like this one that no instance has."""
     if name not in taken:
         return name
-    number = 2
-    while f"{name[:59]}-{number}" in taken:
+    base, number = name[:59].rstrip("-"), 2
+    while f"{base}-{number}" in taken:
         number += 1
-    return f"{name[:59].rstrip('-')}-{number}"
+    return f"{base}-{number}"

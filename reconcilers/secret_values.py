@@ -1,7 +1,7 @@
 """What the versions of secrets say. A version never changes: each is read once, and no value is kept."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final, TypeVar
 
 from desired_state.model import Endpoint
@@ -59,7 +59,9 @@ class SecretValues:
         if state.current in made and made[state.current] <= data:
             return ""
         then = max((each for each in made if made[each] <= data), key=made.__getitem__, default="")
-        since = f"the restored data is of {data:%Y-%m-%dT%H:%M:%SZ}, and secret {name} has changed since"
+        since = (
+            f"the restored data is of {data.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}, and secret {name} has changed since"
+        )
         if not then:
             return (
                 f"{since}; none of its versions is as old: put the user's password of that time into the secret, "
@@ -67,7 +69,10 @@ class SecretValues:
             )
         if self._logs_in_alike(state, then):
             return ""
-        return f"{since}, so its password may not be the one of that time: pin secret_version: {then}"
+        return (
+            f"{since}, so its password may not be the one of that time: pin secret_version: {then} "
+            f"(and to go back one day, {state.current})"
+        )
 
     def _logs_in_alike(self, state: SecretState, version: str) -> bool:
         try:

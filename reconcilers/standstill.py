@@ -1,14 +1,16 @@
 """Whether services stand still: no task of them runs, not even one that is still on its way down."""
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final, Literal
 
 from botocore.exceptions import ClientError
 
 from reconcilers.aws import Connection, is_unsupported
+from reconcilers.contract import Stalled
 from reconcilers.ecs_reads import EcsReads, Key
-
-if TYPE_CHECKING:
-    from mypy_boto3_ecs.type_defs import TaskTypeDef
+from reconcilers.ecs_records import ServiceRecord
+from reconcilers.ecs_rollout import held
 
 _ENDED: Final = ("DEPROVISIONING", "STOPPED")  # its containers have ended
 _MOST: Final = 100  # tasks that one call describes
@@ -25,22 +27,40 @@ class Standstill:
 
     def waits_for(self, services: tuple[Key, ...]) -> str:
         """Which of them still run tasks, and how many; empty: none."""
-        running = {key[1]: self._running(key) for key in services}
-        return ", ".join(f"{name} ({count} running)" for name, count in running.items() if count)
+        running = [(key[1], self._running(key)) for key in services]
+        return ", ".join(f"{name} ({count} running)" for name, count in running if count)
 
     def _running(self, key: Key) -> int:
         record = self._ecs.service(key)
+        if stands := _cannot_stop(record, self._connection.now()):
+            raise Stalled(f"service {record.name} is to run no task while the database is moved: {stands}")
         told = [record.desired, record.running or 0, sum(each.running for each in record.deployments)]
-        return max(told) or self._stopping(key)
+        return max(told) or self._left(key)
 
-    def _stopping(self, key: Key) -> int:
+    def _left(self, key: Key) -> int:
         """ListTasks, DescribeTasks: what ECS no longer counts may still write until its containers have ended."""
-        ecs = self._connection.reading("ecs")
         try:
-            arns = ecs.list_tasks(cluster=key[0], serviceName=key[1], desiredStatus="STOPPED")["taskArns"][:_MOST]
-            tasks: list[TaskTypeDef] = ecs.describe_tasks(cluster=key[0], tasks=arns)["tasks"] if arns else []
+            return len(self._tasks(key, "RUNNING")) + sum(1 for each in self._stopping(key) if each not in _ENDED)
         except ClientError as error:
             if is_unsupported(error):
                 return 0
             raise
-        return sum(1 for task in tasks if task.get("lastStatus", "STOPPED") not in _ENDED)
+
+    def _stopping(self, key: Key) -> Iterator[str]:
+        arns = self._tasks(key, "STOPPED")
+        for first in range(0, len(arns), _MOST):
+            told = self._connection.reading("ecs").describe_tasks(cluster=key[0], tasks=arns[first : first + _MOST])
+            yield from (task.get("lastStatus", "STOPPED") for task in told["tasks"])
+
+    def _tasks(self, key: Key, status: Literal["RUNNING", "STOPPED"]) -> list[str]:
+        pages = self._connection.reading("ecs").get_paginator("list_tasks")
+        found = pages.paginate(cluster=key[0], serviceName=key[1], desiredStatus=status)
+        return [arn for page in found for arn in page["taskArns"]]
+
+
+def _cannot_stop(record: ServiceRecord, now: datetime) -> str:
+    if record.status not in ("ACTIVE", ""):
+        return ""
+    if record.scheduling == "DAEMON":
+        return "it is a DAEMON service and has no count; take it out of quiesce"
+    return held(record, now) if record.desired else ""

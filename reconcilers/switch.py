@@ -1,23 +1,20 @@
 """Where a database's secret points and where it must: the one judgement that the database and its services share."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from desired_state.model import Database, Endpoint, Restore
 from reconcilers import restoring
-from reconcilers.aws import Connection
+from reconcilers.aws import Connection, is_denied, is_unsupported
 from reconcilers.contract import Absent, Stalled
-from reconcilers.rds_changes import DATA
+from reconcilers.rds_changes import DATA, VERIFIED
 from reconcilers.rds_reads import Instance, RdsReads, Snapshot
 from reconcilers.restoring import Restoring, Secret
 from reconcilers.secret_text import Address
 from reconcilers.secret_values import SecretValues, unfit
 from reconcilers.secrets import Secrets, SecretState
-
-_UNREAD: Final = (ClientError, BotoCoreError)
 
 
 @dataclass(frozen=True)
@@ -92,27 +89,49 @@ class Switches:
             return Switch(state)
         found = self._values.addresses(database.secret, state)
         progress = self._restoring(database, database.restore, state, found) if database.restore else None
-        goal = progress.endpoint if progress else self._pinned(database, found)
+        version, renewed = database.secret_version or "", False
+        older = self._values.addresses(database.secret, state, version) if version else ()
+        goal = progress.endpoint if progress else self._pinned(database, state, (*found, *older))
         if progress and goal is None:
             return Switch(state, found, restoring=progress)
-        version, renewed = database.secret_version or "", False
+        if goal is None and any(not each.host for each in older):
+            raise Stalled(f"version {version} of secret {database.secret} names no host: pin another secret_version")
         if version:
             renewed = not self._values.is_value_of(database.secret, state, version, goal)
-        there = self._values.addresses(database.secret, state, version) if version and goal is None else ()
-        hosts = {goal.host.lower()} if goal else {each.host.lower() for each in there}
+        hosts = {goal.host.lower()} if goal else {each.host.lower() for each in older}
         moves = bool(hosts) and {each.host.lower() for each in found} != hosts
         return Switch(state, found, goal, renewed, moves, progress)
 
-    def _pinned(self, database: Database, found: tuple[Address, ...]) -> Endpoint | None:
-        """The pinned endpoint. Where it has no port and leads to another instance, with the port of that one."""
+    def _pinned(self, database: Database, state: SecretState, found: tuple[Address, ...]) -> Endpoint | None:
+        """The pinned endpoint. Where it has no port and leads elsewhere, with the port that is known of it.
+
+        Stalled: it is an instance that takes no connections.
+        """
         endpoint = database.endpoint
-        if endpoint is None or endpoint.port or all(each.has_host(endpoint) for each in found):
+        if endpoint is None or all(each.has_host(endpoint) for each in found):
             return endpoint
+        instance = self._instance_at(endpoint.host)
+        if instance and (broken := restoring.BROKEN.get(instance.status)):
+            raise Stalled(
+                f"instance {instance.name} is {instance.status}: {broken}; nothing is published until it is available"
+            )
+        if endpoint.port:
+            return endpoint
+        port = instance.port if instance else self._former_port(database, state, endpoint)
+        return endpoint.model_copy(update={"port": port}) if port else endpoint
+
+    def _instance_at(self, host: str) -> Instance | None:
         try:
-            instance = self._rds.at(endpoint.host)
-        except _UNREAD:
-            return endpoint  # as for any host that is no instance of ours: the port stays what it is
-        return endpoint.model_copy(update={"port": instance.port}) if instance else endpoint
+            return self._rds.at(host)
+        except ClientError as error:
+            if is_denied(error) or is_unsupported(error):
+                return None  # as for any host that is no instance of ours
+            raise
+
+    def _former_port(self, database: Database, state: SecretState, endpoint: Endpoint) -> int | None:
+        """The port that the previous version of the secret had for this host."""
+        former = (each for each in self._previous(database, state) if each.has_host(endpoint))
+        return next((each.port for each in former), None)
 
     def _restoring(
         self, database: Database, restore: Restore, state: SecretState, found: tuple[Address, ...]
@@ -121,12 +140,16 @@ class Switches:
         like, instance = instances.get(restore.like or ""), instances.get(restore.instance)
         if instance is None:
             source = self._source(restore)
-            secret = self._secret(database, state, tuple(each.host for each in found) + self._former(database, state))
+            hosts = tuple(each.host for each in (*found, *self._previous(database, state)))
+            data = restore.to_time or (source.taken if isinstance(source, Snapshot) else None)
+            secret = replace(self._secret(database, state, source.master, data), hosts=hosts)
             return restoring.missing(restore, source, like, secret, now, instances)
         in_use = bool(instance.host) and all(each.host.lower() == instance.host.lower() for each in found)
         secret = Secret(database.secret_version or state.current, elsewhere=not in_use)
         if not in_use and instance.status in restoring.USABLE:
-            secret = self._secret(database, state, of=instance)
+            # One that was in use since may have got other passwords.
+            data = None if VERIFIED in instance.tags else restoring.instant(instance.tags.get(DATA, ""))
+            secret = self._secret(database, state, instance.master, data)
         return restoring.present(restore, instance, like, secret, now, instances)
 
     def _source(self, restore: Restore) -> Snapshot | Instance:
@@ -137,36 +160,24 @@ class Switches:
             raise Absent(f"there is no instance {restore.of} whose past could be restored: name a snapshot of it")
         return source
 
-    def _former(self, database: Database, state: SecretState) -> tuple[str, ...]:
-        """The hosts that the previous version of the secret names, where it can be read."""
+    def _previous(self, database: Database, state: SecretState) -> tuple[Address, ...]:
+        """What the previous version of the secret names, where it can be read."""
         if not state.previous:
             return ()
         try:
-            return tuple(each.host for each in self._values.addresses(database.secret, state, state.previous))
+            return self._values.addresses(database.secret, state, state.previous)
         except (Absent, Stalled):
             return ()
 
-    def _secret(
-        self,
-        database: Database,
-        state: SecretState,
-        hosts: tuple[str, ...] = (),
-        of: Instance | None = None,
-    ) -> Secret:
+    def _secret(self, database: Database, state: SecretState, master: str, data: datetime | None) -> Secret:
+        """What its value lets in, compared with data of that time and its master user."""
         version = database.secret_version or state.current
+        compared = data is not None and not database.secret_version
+        outdated = self._values.outdated(database.secret, state, data) if compared and data else ""
         try:
             found = self._values.credentials(state, version)
         except Stalled as error:
-            return Secret(version, unclear=f"secret {database.secret}: {error}", hosts=hosts)
-        outdated, data = "", _data(of) if of else None
-        if data and of and found.user != of.master and not database.secret_version:
-            outdated = self._values.outdated(database.secret, state, data)
-        return Secret(version, found.user, unfit=unfit(database.secret, found), outdated=outdated, hosts=hosts)
-
-
-def _data(instance: Instance) -> datetime | None:
-    """The time of the data of a restored instance, as it was recorded."""
-    try:
-        return datetime.fromisoformat(instance.tags.get(DATA, ""))
-    except ValueError:
-        return None
+            unclear = f"secret {database.secret}: {error}"
+            return Secret(version, unclear=unclear, outdated=f"{unclear}; {outdated}" if outdated else "")
+        outdated = "" if found.user == master else outdated
+        return Secret(version, found.user, unfit=unfit(database.secret, found), outdated=outdated)

@@ -193,7 +193,7 @@ class Process:
         self.secrets = Secrets(self.connection)
         self.rds = RdsReads(self.connection)
         self.switches = Switches(self.connection, self.secrets, self.rds)
-        self.reconciler = EcsServiceReconciler(self.connection, self.reads, self.secrets, self.switches)
+        self.reconciler = EcsServiceReconciler(self.connection, self.reads, self.secrets)
 
     def new_pass(self, pin: ServicePin) -> None:
         counted = [pin.key] if pin.service.desired_count is not None else []
