@@ -22,7 +22,7 @@ _TRIES = 3  # of RunTask, with the same token, while it is not known whether a t
 _SOON, _LATER = 1.0, 5.0  # seconds between two looks: at first, and in the end
 _FORGOTTEN = 60.0  # seconds after which a task that ECS does not know is gone, and not only young
 _LAST_LINES = 2.0  # seconds that the last lines may take from the container to the log
-_FOUND_AGAIN = "the same command again follows it, and starts no second one"
+_FOUND_AGAIN = "while it runs, the same command follows it; once it has ended, the same command runs it again"
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 
 from daemon import plan_facts, status_json
+from daemon.plain import redacted
 from daemon.plan_facts import annotated
 from daemon.plan_markdown import as_markdown
 from daemon.plan_text import print_text
@@ -29,6 +30,7 @@ def as_json(statuses: Sequence[EnvironmentStatus], problems: Sequence[Problem]) 
         shown = status_json.environment(status)
         for resource, known in zip(shown["resources"], status.resources, strict=True):
             resource["changes"] = [_change(change) for change in known.changes]
+            resource["settings"] = redacted(plan_facts.settings(known)) or None
         environments.append(shown)
     result = ("no_drift", "error", "drift")[exit_code(statuses, problems)]
     told = [status_json.problem(problem) for problem in problems]

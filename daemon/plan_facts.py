@@ -58,20 +58,23 @@ def annotated(
             *_first_pins(resource, now, before),
             *_restarts(resource, now, moved, took.get(resource.name)),
         )
-        more = (*more, *_settings(resource))
         resources.append(replace(resource, advice=(*resource.advice, *more)))
     return replace(status, resources=tuple(resources))
 
 
 def writes_secret(resource: ResourceStatus) -> bool:
     """Whether the secret of a database would change."""
-    return any(drift.field in ("endpoint", "secret_version") for drift in resource.drifts)
+    return not is_wrong(resource) and any(drift.field in ("endpoint", "secret_version") for drift in resource.drifts)
 
 
 def _moves(resource: ResourceStatus) -> bool:
     """Whether it would name another host."""
-    hosts = [(drift.live, drift.desired) for drift in resource.drifts if drift.field == "endpoint"]
-    return any(live.partition(":")[0] != desired.partition(":")[0] for live, desired in hosts)
+    moved = [drift for drift in resource.drifts if drift.field == "endpoint"]
+    return any(_host(drift.live) != _host(drift.desired) for drift in moved)
+
+
+def _host(address: str) -> str:
+    return address.partition(":")[0]
 
 
 def rows(resource: ResourceStatus) -> Iterator[Row]:
@@ -84,7 +87,7 @@ def rows(resource: ResourceStatus) -> Iterator[Row]:
             live, desired = one_line(drift.live, _LONGEST), one_line(drift.desired, _LONGEST)
             field = one_line(drift.field, _LONGEST)
             yield Row(verb, field, live, desired, effect(change, drift), takes=takes(change))
-    for step in resource.ahead:
+    for step in () if is_wrong(resource) else resource.ahead:
         drift = step.drift
         live, desired = one_line(drift.live, _LONGEST), one_line(drift.desired, _LONGEST)
         verb, field = step.verb.replace("_", " "), one_line(drift.field, _LONGEST)
@@ -101,6 +104,8 @@ def effect(change: Change, drift: Drift) -> str:
     if isinstance(change, Restore):
         since = f"{change.data.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}"
         return f"LOSES what was written since {since}; STAYS after a revert, and costs money until it is deleted"
+    if change.verb == "publish" and drift.field == "endpoint" and _host(drift.live) != _host(drift.desired):
+        return f"LEAVES BEHIND what was written to {_host(drift.live)}"
     if isinstance(change, KeepBackups) and drift.live == "0 days":
         return "OUTAGE: RDS restarts the database to begin with backups"
     if drift.field == "desired_count" and drift.desired == "0":
@@ -161,6 +166,8 @@ def closing(statuses: Sequence[EnvironmentStatus], problems: Sequence[Problem]) 
     held = sum(1 for _, resource in resources if resource.drifts and not is_wrong(resource)) - len(changing) - moving
     suspended = sum(1 for status in statuses if status.mode == "suspended")
     parts = [f"{_counted(changes, 'change')} in {_counted(len(changing), 'resource')}" if changes else "no changes"]
+    later = sum(len(resource.ahead) for _, resource in resources if not is_wrong(resource))
+    parts += [f"{_counted(later, 'step')} to follow"] if later else []
     parts += [f"{_counted(moving, 'resource')} in progress"] if moving else []
     parts += [f"{_counted(held, 'resource')} held back"] if held else []
     parts += [f"{_counted(wrong, 'resource')} in error"] if wrong else []
@@ -238,19 +245,19 @@ def _restarts(
     for name, database in moved.items():
         quiesced = resource.kind == "service" and resource.name in now.databases[name].quiesce
         if quiesced and _moves(database):
-            message = f"runs no task while the secret of database {name} is changed, once the new database is ready"
+            message = f"its tasks stop once the new database is ready, and come back when the secret of {name} names it"
             yield Advice(_QUIESCE, message)
 
 
-def _settings(resource: ResourceStatus) -> Iterator[Advice]:
-    """What `like` comes to, in the words of the file: to be committed in its place, in advance."""
+def settings(resource: ResourceStatus) -> str:
+    """What `like` comes to, in the words of the file: to be committed in its place, in advance. Empty: nothing."""
     for change in resource.changes:
-        if isinstance(change, Restore):
+        if isinstance(change, Restore) and not is_wrong(resource):
             known = {key: value for key, value in change.values.items() if key in Restored.model_fields}
             plain = {key: dict(each) if isinstance(each, Mapping) else each for key, each in known.items()}
             listed = {key: list(each) if isinstance(each, tuple) else each for key, each in plain.items()}
-            written = yaml.safe_dump(listed, default_flow_style=True, sort_keys=False, width=10**6).strip()
-            yield Advice("settings", f"the new instance gets what restore could also say itself: {written}")
+            return yaml.safe_dump({"restore": listed}, sort_keys=False, width=200, default_flow_style=None)
+    return ""
 
 
 def _counted(number: int, noun: str) -> str:

@@ -47,6 +47,12 @@ def _environment(status: EnvironmentStatus, *, detailed: bool) -> Iterator[str]:
         for resource in changing:
             yield from _values(resource)
         yield "</details>"
+    for resource in status.resources:
+        if detailed and (block := facts.settings(resource)):
+            lines = [one_line(line) for line in block.splitlines()]
+            fence = _fence("\n".join(lines), shortest=3)
+            yield from ("", "<details><summary>what the new instance gets, for the file</summary>", "")
+            yield from (f"{fence}yaml", *lines, fence, "", "</details>")
 
 
 def _row(resource: ResourceStatus) -> str:

@@ -43,6 +43,11 @@ def _environment(console: Console, status: EnvironmentStatus) -> None:
         _notes(console, status, resource)
     if quiet := facts.quiet(status):
         _say(console, f"in sync: {', '.join(quiet)}", "green")
+    for resource in status.resources:
+        if block := facts.settings(resource):
+            _say(console, f"{facts.called(resource)}: to fix in the file what the new instance gets:", "dim")
+            for line in block.splitlines():
+                _say(console, one_line(line), "dim", indent=4)
     console.print()
 
 

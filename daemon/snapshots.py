@@ -21,7 +21,7 @@ from reconcilers.contract import Absent, Stalled
 from reconcilers.restoring import span
 
 _MOST = 10
-_TITLES = ("can be restored", "taken (UTC)", "ago", "status", "kind", "size", "engine", "snapshot")
+_TITLES = ("snapshot", "taken (UTC)", "ago", "can be restored", "status", "kind", "size", "engine")
 
 
 def snapshots(chosen: argparse.Namespace) -> int:
@@ -54,7 +54,9 @@ def _print(found: Backups, name: str, now: datetime) -> None:
     else:
         rows = [_TITLES, *(_cells(choice, now) for choice in found.snapshots)]
         for row, line in zip(rows, _aligned(rows), strict=True):
-            say(line, "bold" if row is _TITLES else "red" if row[0] != "yes" else "")
+            say(line, "bold" if row is _TITLES else "" if row[3] == "yes" else "red")
+    for left in found.left:
+        say(f"Left behind: {left}, restored by trueup and in no use by this file; it costs money until it is deleted.")
     for past in found.past:
         say(f"Point in time: {past.instance}, any instant of the last {past.days} days up to {past.newest:%FT%TZ}.")
     for line in _how_to(found, name):
@@ -70,14 +72,14 @@ def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 def _cells(choice: Choice, now: datetime) -> tuple[str, ...]:
     each = choice.snapshot
     return (
-        f"no: {one_line(choice.hindrance)}" if choice.hindrance else "yes",
+        one_line(each.name),
         f"{each.taken:%Y-%m-%d %H:%M}" if each.taken else "not yet",
         _ago((now - each.taken).total_seconds()) if each.taken else "-",
+        f"no: {one_line(choice.hindrance)}" if choice.hindrance else "yes",
         one_line(each.status),
         one_line(each.kind),
         f"{each.size} GiB",
         one_line(f"{each.engine} {each.version}"),
-        one_line(each.name),
     )
 
 
@@ -94,6 +96,7 @@ def _how_to(found: Backups, name: str) -> Iterator[str]:
 
 def _as_json(found: Backups) -> dict[str, Any]:
     return {
+        "left_behind": list(found.left),
         "instances": list(found.instances),
         "snapshots": [_shown(choice) for choice in found.snapshots],
         "point_in_time": [

@@ -40,6 +40,8 @@ def named(chosen: argparse.Namespace) -> Standing:
     word: str = chosen.environment
     if Path(word).is_file():
         return _of_name(None, *from_files([Path(word)]))
+    if word.endswith((".yaml", ".yml")):
+        raise Misused(f"there is no file {printable(word, 200)}; name the environment, or its file")
     if chosen.repository:
         found = source(chosen)[0].poll()
         return _of_name(word, found.standings, found.problems)

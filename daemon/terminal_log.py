@@ -36,8 +36,9 @@ def _words(event: Event) -> Iterator[str]:
         yield f"at {str(commit)[:_COMMIT]}"
     if reason := event.get("reason"):
         yield f"- {reason}"
+    said = _SAID if event.get("verbs") or event.get("condition") != "progressing" else (*_SAID, "drifts")
     for key, value in event.items():
-        if key not in _SAID and value not in (None, "", [], {}):
+        if key not in said and value not in (None, "", [], {}):
             yield f"{key}={_shown(value)}"
 
 

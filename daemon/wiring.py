@@ -97,7 +97,8 @@ def _databases(standing: Standing, territory: Territory) -> Iterator[Entry]:
     services = standing.environment.services
     for name, database in standing.environment.databases.items():
         quiesced = tuple((services[each].cluster, services[each].service) for each in database.quiesce)
-        pin = DatabasePin(name, database, quiesced, standing.commit)
+        left = tuple(dns for owner, dns in standing.former.records if owner == name)
+        pin = DatabasePin(name, database, quiesced, standing.commit, left)
         yield Entry("database", name, _run(territory.databases, pin))
 
 

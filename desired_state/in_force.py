@@ -9,7 +9,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Final
 
-from desired_state.model import Aws, Environment, Service
+from desired_state.model import Aws, Dns, Environment, Service
 from desired_state.ownership import Claim, claims
 from desired_state.parse import LARGEST, Invalid, Problem, parse
 from desired_state.repository import Blob, Damaged, Repository, Unreachable, checked_path, committed
@@ -24,6 +24,8 @@ class Former:
     """By the name that they had in the file, without any pin."""
     environments: tuple[str, ...] = ()
     """The names that the environment had."""
+    records: tuple[tuple[str, Dns], ...] = ()
+    """The CNAMEs that followed a database, with the name that it had in the file."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ Versions = Mapping[str, Standing]
 """By file."""
 
 
-_Named = tuple[Claim, Aws | None, str, Service | None]
+_Named = tuple[Claim, Aws | None, str, Service | Dns | None]
 
 _EARLIER: Final = 10
 """How many versions of a file are looked through for what they named."""
@@ -273,6 +275,9 @@ def _names(read: Environment | tuple[Problem, ...]) -> tuple[_Named, ...]:
     for name, service in read.services.items():
         bare = Service(cluster=service.cluster, service=service.service)
         found.append((by_key[f"services.{name}"], read.aws, name, bare))
+    for name, database in read.databases.items():
+        if database.dns is not None:
+            found.append((by_key[f"databases.{name}.dns"], read.aws, name, database.dns))
     return tuple(found)
 
 
@@ -280,16 +285,19 @@ def _formerly(now: Environment, earlier: Iterable[Iterable[_Named]], standings: 
     """What earlier versions of an environment named, newest first, and nothing that counts names any more."""
     taken = [claim for each in standings for claim in claims(each.environment)]
     services: dict[str, Service] = {}
+    records: dict[str, tuple[str, Dns]] = {}
     names: dict[str, None] = {}
     for claim, aws, name, service in chain.from_iterable(earlier):
         if aws not in (None, now.aws) or any(claim.may_be(each) for each in taken):
             continue
         if service is None:
             names[name] = None
+        elif isinstance(service, Dns):
+            records.setdefault(service.record, (name, service))
         elif service not in services.values():
             used = name in now.services or name in services
             services[f"{service.cluster}.{service.service}" if used else name] = service
-    return Former(FrozenMap(services), tuple(names))
+    return Former(FrozenMap(services), tuple(names), tuple(records.values()))
 
 
 def _same(one: Standing | None, other: Standing) -> bool:

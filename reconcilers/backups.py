@@ -6,6 +6,7 @@ from datetime import datetime
 
 from desired_state.model import Database
 from reconcilers.contract import Absent, Stalled
+from reconcilers.rds_changes import FROM
 from reconcilers.rds_reads import Instance, RdsReads, Snapshot
 from reconcilers.restoring import free_name, kept_days
 from reconcilers.switch import Switches
@@ -37,6 +38,7 @@ class Backups:
     past: tuple[PointInTime, ...]
     free: str  # a name for a new instance that nobody has
     like: str  # the instance in use, "" where it is none of this account
+    left: tuple[str, ...]  # instances that trueup restored from these, and that the file does not name
 
 
 class BackupReads:
@@ -66,7 +68,14 @@ class BackupReads:
             past=tuple(_past(there)),
             free=free_name(f"{(like or names[0])[:54]}-restored", self._rds.instances()),
             like=like,
+            left=tuple(self._left(names)),
         )
+
+    def _left(self, names: tuple[str, ...]) -> Iterator[str]:
+        for each in self._rds.instances().values():
+            source = each.tags.get(FROM, "")
+            if each.name not in names and any(f"{name}-" in source or f"{name} at" in source for name in names):
+                yield each.name
 
     def _names(self, database: Database) -> Iterator[str]:
         if in_use := self._in_use(database):

@@ -146,6 +146,10 @@ class Unseen(Exception):
     """AWS took a request, and a read does not show its effect yet: look before asking again."""
 
 
+class NotNow(Exception):
+    """AWS will do it, once what goes on there has ended: it is asked again, and nothing is wrong."""
+
+
 class Superseded(Exception):
     """A newer commit, or the end of the process, stops this pass before its next write."""
 

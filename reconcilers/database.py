@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from desired_state.model import Database, Endpoint
+from botocore.exceptions import BotoCoreError, ClientError
+
+from desired_state.model import Database, Dns, Endpoint
 from reconcilers.aws import Connection
-from reconcilers.contract import Advice, Ahead, Change, Drift, Observation, Reconciler
+from reconcilers.contract import Absent, Advice, Ahead, Change, Drift, Observation, Reconciler, Stalled
 from reconcilers.dns import Names, PointName, Record
 from reconcilers.ecs_reads import Key
 from reconcilers.publishing import Publish, Publisher
@@ -30,6 +32,7 @@ class DatabasePin:
     database: Database
     quiesced: tuple[Key, ...] = ()  # cluster and service of those that must stand still while it is moved
     commit: str = ""
+    left: tuple[Dns, ...] = ()  # the names that followed it in earlier versions of the file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +100,7 @@ class DatabaseReconciler(Reconciler[DatabasePin, LiveDatabase]):
             aside=progress.aside,
             pace=progress.pace or (_STILL_PACE if running else 0.0),
             ahead=tuple(_ahead(database, switch, record)),
-            advice=(*progress.advice, *advice, *_not_writable(switch, goes=goes)),
+            advice=(*progress.advice, *advice, *_not_writable(switch, goes=goes), *self._left_behind(desired, switch)),
         )
 
     @staticmethod
@@ -122,6 +125,21 @@ class DatabaseReconciler(Reconciler[DatabasePin, LiveDatabase]):
                 self._writes.make(desired.database, change, desired.commit)
         finally:
             self._switches.forget(desired.database)
+
+    def _left_behind(self, desired: DatabasePin, switch: Switch) -> Iterator[Advice]:
+        """Names that an earlier version of the file led somewhere, and that the secret does not name any more."""
+        hosts = {each.host.lower() for each in switch.found}
+        for dns in desired.left:
+            try:
+                record = self._names.record(dns)
+            except (Absent, Stalled, ClientError, BotoCoreError):
+                continue  # it is no business of this version of the file
+            if hosts and record.host and record.host not in hosts:
+                yield Advice(
+                    "name_left_behind",
+                    f"{dns.record} still leads to {record.host}, which the secret does not name: "
+                    "pin dns together with the endpoint, or change the record by hand",
+                )
 
     def _backups(self, database: Database, switch: Switch) -> tuple[tuple[Change, ...], tuple[Advice, ...]]:
         """What is missing of the backups of the instance in use."""

@@ -20,9 +20,14 @@ def settling(record: ServiceRecord, *, count_is_pinned: bool) -> str:
         failed = f", {primary.failed} failed" if primary.failed else ""
         tasks = f"{primary.running} of {primary.desired} tasks running{failed}"
         return f"rolling out {short(primary.task_definition)}: {tasks}"
-    if count_is_pinned and record.running not in (None, record.desired):
-        return f"{record.running} of {record.desired} tasks running"
-    return ""
+    if record.running is None or record.running == record.desired:
+        return ""
+    # Without a pinned count autoscaling moves it, a few tasks at a time; fewer than half is an outage.
+    if not count_is_pinned and record.running * 2 >= record.desired:
+        return ""
+    if not record.desired:
+        return f"stopping: {record.running} tasks still run"
+    return f"{record.running} of {record.desired} tasks running"
 
 
 def since(record: ServiceRecord) -> datetime | None:

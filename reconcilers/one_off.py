@@ -182,7 +182,10 @@ def _chosen(revision: Revision, name: str | None) -> Mapping[str, Any]:
     containers: list[dict[str, Any]] = json.loads(revision.text)["containerDefinitions"]
     names = ", ".join(sorted(each["name"] for each in containers))
     if name is None and len(containers) > 1:
-        raise Stalled(f"{short(revision.arn)} has several containers ({names}); say which one with --container")
+        raise Stalled(
+            f"{short(revision.arn)} has several containers ({names}); say which one with --container, "
+            "or write container: in its entry of the file"
+        )
     chosen = next((each for each in containers if name in (None, each["name"])), None)
     if chosen is None:
         raise Stalled(f"{short(revision.arn)} has no container {name}; it has {names}")

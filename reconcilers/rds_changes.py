@@ -50,6 +50,10 @@ class SetPassword(Change):
 
     version: str  # of the secret
 
+    @property
+    def asks(self) -> tuple[str, ...]:
+        return (*super().asks, self.version)
+
 
 @dataclass(frozen=True, kw_only=True)
 class CorrectSettings(Change):

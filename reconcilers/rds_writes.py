@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 from desired_state.model import Database, Restore
 from reconcilers import rds_changes as verbs
 from reconcilers.aws import Connection, code
-from reconcilers.contract import Change, Stalled, Unseen
+from reconcilers.contract import Change, NotNow, Stalled, Unseen
 from reconcilers.rds_changes import ASKED, DATA, FROM, PASSWORD, VERIFIED, mark, tagged
 from reconcilers.rds_reads import Instance, RdsReads
 from reconcilers.rds_settings import asked, changing
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 _EXISTS: Final = frozenset({"DBInstanceAlreadyExists", "DBInstanceAlreadyExistsFault"})
 _FULL: Final = frozenset({"InstanceQuotaExceeded", "InstanceQuotaExceededFault", "StorageQuotaExceeded"})
-_BUSY: Final = frozenset({"InvalidDBInstanceState", "InvalidDBInstanceStateFault", "InsufficientDBInstanceCapacity"})
+_NOT_NOW: Final = frozenset({"InvalidDBInstanceState", "InvalidDBInstanceStateFault"})
 
 
-class Busy(Exception):
-    """RDS cannot do it now, and may well be able to later."""
+class NoCapacity(Exception):
+    """AWS has no machine for the instance now, and may have one later."""
 
 
 class InstanceWrites:
@@ -40,15 +40,19 @@ class InstanceWrites:
         return self._connection.writing("rds")
 
     def make(self, database: Database, change: Change, commit: str) -> None:
-        """One change. Busy: not now. Stalled: RDS will not. Unseen: it was made before."""
+        """One change. NotNow, NoCapacity: not at this time. Stalled: RDS will not. Unseen: it was made before."""
         try:
             self._make(database, change, commit)
         except ClientError as error:
             said = str(error.response.get("Error", {}).get("Message", ""))
             if code(error) in _EXISTS:
                 raise Unseen(f"RDS says that the instance exists, and does not show it yet: {said}") from error
-            if code(error) in _BUSY:
-                raise Busy(f"RDS does not do that now ({code(error)}): {said}; it is asked again") from error
+            if code(error) in _NOT_NOW:
+                raise NotNow(
+                    f"RDS takes no change of the instance now: {said.rstrip('.')}; it is asked again"
+                ) from error
+            if code(error) == "InsufficientDBInstanceCapacity":
+                raise NoCapacity(f"AWS has no capacity for the instance now: {said.rstrip('.')}") from error
             if code(error) in _FULL:
                 mend = (
                     "raise the quota or remove an instance, then ask again with SIGHUP, or commit a change of this file"

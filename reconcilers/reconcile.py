@@ -10,6 +10,7 @@ from reconcilers.contract import (
     Desired,
     Gate,
     Live,
+    NotNow,
     Observation,
     Outcome,
     Reconciler,
@@ -63,6 +64,9 @@ def _applied(reconciler: Reconciler[Desired, Live], desired: Desired, so_far: Ou
         try:
             reconciler.apply(desired, change)
         except Superseded as error:
+            return replace(so_far, reason=str(error), attempts=tuple(attempts))
+        except NotNow as error:
+            attempts.append(Attempt(change, Result.FAILED))
             return replace(so_far, reason=str(error), attempts=tuple(attempts))
         except Exception as error:  # noqa: BLE001 — as above
             unknown = isinstance(error, Unseen) or is_ambiguous(error)

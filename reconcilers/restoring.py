@@ -160,14 +160,17 @@ def _staged(restore: Restore, instance: Instance, like: Instance | None, secret:
         return Restoring(settling=waiting, overdue=reason, pace=pace, advice=_unfit(instance.master, secret))
     steps, blocked = _before_use(restore, instance, like, secret)
     if steps or blocked:
-        return Restoring(steps=steps, blocked=blocked)
+        # RDS may refuse a change while it takes the first backup: that is asked for seldom.
+        slow = min(20.0, taken / 5) if instance.status != "available" else 0.0
+        return Restoring(steps=steps, blocked=blocked, pace=slow)
     return Restoring(Endpoint(host=instance.host, port=instance.port), advice=_not_compared(instance, secret))
 
 
 def _settling(instance: Instance, taken: float, *, again: bool) -> str:
     elapsed = f"; its restore began {span(taken)} ago" if not again else ""
     if instance.status == "creating":
-        return f"RDS is creating {instance.name} from {instance.tags[FROM]}, for {span(taken)} so far"
+        usual = "10 to 15 min is usual"
+        return f"RDS is creating {instance.name} from {instance.tags[FROM]}, for {span(taken)} so far; {usual}"
     if instance.status not in USABLE:
         return f"instance {instance.name} is {instance.status}{elapsed}"
     if again:
@@ -195,7 +198,7 @@ def _before_use(
     if secret.user and secret.user == instance.master:
         if instance.tags.get(PASSWORD) == secret.version:
             return (), ""
-        drift = Drift("master_user", "password of the snapshot's time", f"password of version {secret.version}")
+        drift = Drift("master_user", "the password that it has", "the password of the secret")
         return (verbs.SetPassword(drifts=(drift,), version=secret.version),), ""
     return (), secret.outdated
 
@@ -256,6 +259,13 @@ def _cannot_start(
         return f"{restore.source} is in the future: write an instant that has passed"
     if not kept_days(source):
         return f"instance {source.name} keeps no automated backups, so it has no past to go back to; name a snapshot"
+    oldest = now - timedelta(days=kept_days(source))
+    if restore.to_time and restore.to_time < oldest:
+        until = f" to {source.restorable:%Y-%m-%dT%H:%MZ}" if source.restorable else ""
+        return (
+            f"instance {source.name} can be restored to an instant from {oldest:%Y-%m-%dT%H:%MZ}{until}: "
+            "write one of these, or name a snapshot"
+        )
     return ""
 
 
