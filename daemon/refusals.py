@@ -7,6 +7,7 @@ from daemon.wiring import Entry
 from desired_state.model import Environment, Mode
 from reconcilers.aws import Connection, sentence
 from reconcilers.contract import Change, Condition, Outcome, Refusal, Stalled
+from reconcilers.database import LiveDatabase
 
 PLANNED = "would be changed"  # by a pass, were this not a plan
 
@@ -41,6 +42,8 @@ def by_order(entry: Entry, changes: tuple[Change, ...], tracked: Mapping[Key, Tr
 
 
 def _holds_up(outcome: Outcome) -> bool:
+    if isinstance(outcome.live, LiveDatabase) and outcome.live.still and outcome.condition is Condition.STALLED:
+        return False  # what stopped for a move that is not made comes back, to the database of before
     if outcome.changes:
         failing = outcome.condition in (Condition.STALLED, Condition.RETRYING)
         return not all(change.aside or (change.lenient and failing) for change in outcome.changes)

@@ -52,7 +52,9 @@ class InstanceWrites:
                     f"RDS takes no change of the instance now: {said.rstrip('.')}; it is asked again"
                 ) from error
             if code(error) == "InsufficientDBInstanceCapacity":
-                raise NoCapacity(f"AWS has no capacity for the instance now: {said.rstrip('.')}") from error
+                raise NoCapacity(
+                    f"AWS has no machine for the instance now ({code(error)}); it is asked again"
+                ) from error
             if code(error) in _FULL:
                 mend = (
                     "raise the quota or remove an instance, then ask again with SIGHUP, or commit a change of this file"

@@ -74,6 +74,13 @@ class SecretValues:
             f"(and to go back one day, {state.current})"
         )
 
+    def has_other_login(self, state: SecretState, version: str) -> bool:
+        """Whether another version lets in another user, or by another password, as far as both can be read."""
+        try:
+            return _login(self.credentials(state, version)) != _login(self.credentials(state))
+        except (Absent, Stalled):
+            return False
+
     def _logs_in_alike(self, state: SecretState, version: str) -> bool:
         try:
             then, now = self.credentials(state, version), self.credentials(state)

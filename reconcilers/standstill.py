@@ -34,20 +34,21 @@ class Standstill:
         record = self._ecs.service(key)
         if stands := _cannot_stop(record, self._connection.now()):
             raise Stalled(f"service {record.name} is to run no task while the database is moved: {stands}")
-        told = [record.desired, record.running or 0, sum(each.running for each in record.deployments)]
-        return max(told) or self._left(key)
+        # The tasks are listed first: what may not be listed is known before anything stops for it.
+        left = self._left(key)
+        return max(left, record.desired, record.running or 0, sum(each.running for each in record.deployments))
 
     def _left(self, key: Key) -> int:
         """ListTasks, DescribeTasks: what ECS no longer counts may still write until its containers have ended."""
         try:
-            return len(self._tasks(key, "RUNNING")) + sum(1 for each in self._stopping(key) if each not in _ENDED)
+            arns = [*self._tasks(key, "RUNNING"), *self._tasks(key, "STOPPED")]
+            return sum(1 for status in self._statuses(key, arns) if status not in _ENDED)
         except ClientError as error:
             if is_unsupported(error):
                 return 0
             raise
 
-    def _stopping(self, key: Key) -> Iterator[str]:
-        arns = self._tasks(key, "STOPPED")
+    def _statuses(self, key: Key, arns: list[str]) -> Iterator[str]:
         for first in range(0, len(arns), _MOST):
             told = self._connection.reading("ecs").describe_tasks(cluster=key[0], tasks=arns[first : first + _MOST])
             yield from (task.get("lastStatus", "STOPPED") for task in told["tasks"])

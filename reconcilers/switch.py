@@ -100,6 +100,8 @@ class Switches:
             renewed = not self._values.is_value_of(database.secret, state, version, goal)
         hosts = {goal.host.lower()} if goal else {each.host.lower() for each in older}
         moves = bool(hosts) and {each.host.lower() for each in found} != hosts
+        if moves and goal and database.endpoint and not version:
+            self._check_login(database, state, goal)
         return Switch(state, found, goal, renewed, moves, progress)
 
     def _pinned(self, database: Database, state: SecretState, found: tuple[Address, ...]) -> Endpoint | None:
@@ -119,6 +121,15 @@ class Switches:
             return endpoint
         port = instance.port if instance else self._former_port(database, state, endpoint)
         return endpoint.model_copy(update={"port": port}) if port else endpoint
+
+    def _check_login(self, database: Database, state: SecretState, goal: Endpoint) -> None:
+        """Stalled: the secret named this host last with another login, so the one of now may not open it."""
+        named = any(each.has_host(goal) for each in self._previous(database, state))
+        if named and self._values.has_other_login(state, state.previous):
+            raise Stalled(
+                f"secret {database.secret} named {goal.host} last with another login: pin secret_version: "
+                f"{state.previous} to go back to that, or secret_version: {state.current} to keep the one of now"
+            )
 
     def _instance_at(self, host: str) -> Instance | None:
         try:

@@ -1,20 +1,29 @@
 """What is told of a task that is run once, where AWS cannot be brought to give the answer."""
 
+import json
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any, cast
 
 import pytest
 from botocore.exceptions import ClientError
 
 from daemon import migrate
-from daemon.migrate import _announce, _followed, _Follower
+from daemon.migrate import _announce, _check_databases, _followed, _Follower
+from daemon.sources import Misused
+from daemon.wiring import Territory
+from desired_state.model import Database, Environment, Service
 from reconcilers.aws import Connection, Place
 from reconcilers.log_tail import Log
 from reconcilers.one_off import Job, OneOffs, Progress
+from tests.reconcilers.fake_aws import SECRET, Fakes
+from tests.reconcilers.rds_world import DOMAIN, LIKE, SNAPSHOT, TAKEN, V1, V2, restore
 
 TASK = "arn:aws:ecs:us-east-1:123456789012:task/production/0123abcd"
 JOB = Job("production", "arn:aws:ecs:us-east-1:123456789012:task-definition/api:7", "app", ("npx", "a b"))
 LEFT = f"aws ecs stop-task --cluster production --task {TASK}"
+OLD = f"{LIKE}.{DOMAIN}"
+USERS: dict[str, tuple[str, ...]] = {"api": ("db",), "web": ()}
 Capture = pytest.CaptureFixture[str]
 
 
@@ -113,3 +122,39 @@ def test_when_the_time_is_up_the_way_to_the_task_is_told(capsys: Capture) -> Non
     err = capsys.readouterr().err
     assert "has not ended within 0 seconds; the task goes on by itself" in err
     assert LEFT in err
+
+
+# --- a database that is being moved
+
+
+@pytest.mark.parametrize(
+    ("pins", "moving"),
+    [
+        pytest.param({}, False, id="nothing is pinned"),
+        pytest.param({"endpoint": OLD}, False, id="where it is"),
+        pytest.param({"endpoint": "new.example:6"}, True, id="another host"),
+        pytest.param({"endpoint": f"{OLD}:5433"}, True, id="another port"),
+        pytest.param({"secret_version": V1}, True, id="an earlier version"),
+        pytest.param({"secret_version": V2}, False, id="the current version"),
+        pytest.param({"restore": restore()}, True, id="an instance that is not there yet"),
+    ],
+)
+def test_a_command_does_not_run_in_the_database_that_is_being_left(pins: dict[str, Any], *, moving: bool) -> None:
+    aws = Fakes()
+    aws.secret.put(V1, json.dumps({"host": "first", "port": 5432}), TAKEN)
+    aws.secret.put(V2, json.dumps({"host": OLD, "port": 5432}), TAKEN)
+    aws.aws_rds.snapshots[SNAPSHOT] = {"DBSnapshotIdentifier": SNAPSHOT, "Status": "creating"}
+    aws.aws_rds.add(LIKE)
+    territory = Territory(aws.connection)
+    environment = _environment(Database(secret=SECRET, **pins))
+    refused = pytest.raises(Misused, match=r"^database db is being moved to another one; run ")
+    with refused if moving else nullcontext():
+        _check_databases(environment, environment.services["api"], territory)
+    _check_databases(environment, environment.services["web"], territory)  # which does not use it
+
+
+def _environment(database: Database) -> Environment:
+    services = {name: Service(cluster="c", service=name, databases=used) for name, used in USERS.items()}
+    return Environment(
+        version=1, environment="p", aws={"region": "us-east-1"}, services=services, databases={"db": database}
+    )

@@ -184,7 +184,8 @@ def test_a_pipe_gets_one_line_a_field_in_the_order_of_the_pass() -> None:
     assert shown == (
         "production  p.yaml at 0123456789ab\n"
         "  maintenance: enter maintenance enabled: off → on  MAINTENANCE: every request gets the page\n"
-        "  database postgres: publish endpoint: old.example.com → new.example.com\n"
+        "  database postgres: publish endpoint: old.example.com → new.example.com"
+        "  LEAVES BEHIND what was written to old.example.com\n"
         "  service api: deploy image: api:v2 → api:v1\n"
         "  service api: deploy env.FLAG: absent → the pinned value\n"
         "  in sync: service web\n"
@@ -407,11 +408,13 @@ def test_json_carries_every_change_with_its_fields_and_effect() -> None:
                 {"field": "env.FLAG", "live": "absent", "desired": "the pinned value"},
             ],
             "effect": None,
+            "takes": None,
         },
         {
             "verb": "scale",
             "drift": [{"field": "desired_count", "live": "4", "desired": "0"}],
             "effect": "SHUTDOWN: stops every task",
+            "takes": None,
         },
     ]
 

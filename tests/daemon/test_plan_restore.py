@@ -1,10 +1,12 @@
 """What a plan says of a restore: every stage of it, what no revert takes back, and what could be committed first."""
 
 import json
+import textwrap
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 
 from daemon import plan
 from daemon.refusals import PLANNED
@@ -45,6 +47,7 @@ DNS = "    dns: {zone: Z0123456789, record: db.example.internal}\n"
 STAYS = "LOSES what was written since 2024-02-24 03:00:00Z; STAYS after a revert, and costs money until it is deleted"
 KNOWN = {FROM: SNAPSHOT, ASKED: ago(10), DATA: TAKEN.isoformat(), PASSWORD: V2}
 OLD, NEW = f"{LIKE}.{DOMAIN}", f"{NAME}.{DOMAIN}"
+LEAVES = f"LEAVES BEHIND what was written to {OLD}"
 
 
 @pytest.fixture
@@ -80,7 +83,7 @@ def planned(aws: Fakes, databases: str, before: str = BEFORE, running: str = "")
     reconciler = DatabaseReconciler(aws.connection, aws.secrets, aws.rds, aws.switches, standstill)
     database = now.databases["postgres"]
     pin = DatabasePin("postgres", database, tuple(("c", each) for each in database.quiesce))
-    tracked = Tracked(Entry("database", "postgres", lambda _: outcome), Time().clock)
+    tracked = Tracked(Entry("database", "postgres", lambda *_: outcome), Time().clock)
     outcome = reconcile(reconciler, pin, lambda _: Refusal(Condition.DRIFTED, PLANNED))
     tracked.take(outcome)
     assert tracked.status is not None
@@ -93,8 +96,9 @@ def lines(status: EnvironmentStatus) -> list[str]:
 
 
 def settings(status: EnvironmentStatus) -> str:
-    (said,) = [each.message for each in status.resources[0].advice if each.type == "settings"]
-    return said.partition(": ")[2]
+    """What the new instance gets, as it is printed for the file."""
+    shown = text(status).partition("to fix in the file what the new instance gets:\n")[2].partition("\n\n")[0]
+    return "\n".join(line.removeprefix("    ") for line in shown.splitlines())
 
 
 # --- before anything is made
@@ -110,13 +114,15 @@ def test_the_whole_future_of_a_restore_in_the_order_in_which_it_comes(aws: Fakes
         "(some remember the old one for 60 s more)",
         "database postgres: no earlier version of the file leads db.example.internal; for a revert to lead it back, "
         f"first commit dns with the endpoint that it leads to now: {OLD}",
-        "database postgres: the new instance gets what restore could also say itself: " + settings(status),
         "service api: all its tasks are replaced once the secret of database postgres has changed; "
         "the last rollout took 90 s",
-        "service api: runs no task while the secret of database postgres is changed, once the new database is ready",
+        "service api: its tasks stop once the new database is ready, and come back when the secret of postgres "
+        "names it",
         "in sync: service web",
+        "database postgres: to fix in the file what the new instance gets:",
+        *map(str.strip, settings(status).splitlines()),
     ]
-    assert text(status).splitlines()[-1] == "Plan: 1 change in 1 resource; nothing was written."
+    assert text(status).splitlines()[-1] == "Plan: 1 change in 1 resource, 2 steps to follow; nothing was written."
     assert plan.exit_code([status], []) == 2
 
 
@@ -133,9 +139,10 @@ def test_json_carries_every_stage(aws: Fakes) -> None:
     shown = json.loads(plan.as_json([planned(aws, RESTORE + DNS)], []))
     database = shown["environments"][0]["resources"][0]
     drift = {"field": "instance", "live": "absent", "desired": f"{NAME}, restored from {SNAPSHOT}"}
-    assert [(each["verb"], each["drift"], each["effect"]) for each in database["changes"]] == [
-        ("restore", [drift], STAYS)
+    assert database["changes"] == [
+        {"verb": "restore", "drift": [drift], "effect": STAYS, "takes": "the last one took 12 min"}
     ]
+    assert yaml.safe_load(database["settings"])["restore"]["multi_az"] is True
     assert database["ahead"] == [
         {
             "verb": "publish",
@@ -177,9 +184,11 @@ def test_markdown_carries_every_stage(aws: Fakes) -> None:
 
 
 def test_the_settings_that_it_gets_can_be_committed_in_the_place_of_like(aws: Fakes) -> None:
-    written = settings(planned(aws, RESTORE))
-    inner = f'snapshot: "{SNAPSHOT}", instance: {NAME}, {written.removeprefix("{").removesuffix("}")}'
-    file = parse(f"{HEAD}databases: {{db: {{secret: s, restore: {{{inner}}}}}}}\n".encode(), "p.yaml")
+    status = planned(aws, RESTORE)
+    written = settings(status)
+    assert f"```yaml\n{written}\n```" in plan.as_markdown([status], [])
+    inner = textwrap.indent(f'{written}\n  snapshot: "{SNAPSHOT}"\n  instance: {NAME}', "    ")
+    file = parse(f"{HEAD}databases:\n  db:\n    secret: s\n{inner}\n".encode(), "p.yaml")
     committed = file.databases["db"].restore
     assert committed is not None
     said = committed.model_dump(exclude_none=True)
@@ -200,8 +209,7 @@ def test_the_settings_that_it_gets_can_be_committed_in_the_place_of_like(aws: Fa
 
 
 def test_the_first_restore_of_all_is_no_first_pin_of_an_endpoint_that_was_pinned(aws: Fakes) -> None:
-    types = [each.type for each in planned(aws, RESTORE).resources[0].advice]
-    assert types == ["settings"]
+    assert planned(aws, RESTORE).resources[0].advice == ()
     first = planned(aws, RESTORE, before=f"databases: {{postgres: {{secret: {SECRET}}}}}\n").resources[0]
     assert [each.message for each in first.advice if each.type == "first_pin"] == [
         "no earlier version of the file pins this; for a revert to lead back, first commit "
@@ -211,8 +219,7 @@ def test_the_first_restore_of_all_is_no_first_pin_of_an_endpoint_that_was_pinned
 
 def test_a_name_that_an_earlier_version_led_is_no_first_pin(aws: Fakes) -> None:
     before = BEFORE.replace("}\n", ", dns: {zone: Z0123456789, record: db.example.internal}}\n")
-    types = [each.type for each in planned(aws, RESTORE + DNS, before=before).resources[0].advice]
-    assert types == ["settings"]
+    assert planned(aws, RESTORE + DNS, before=before).resources[0].advice == ()
 
 
 def test_a_service_that_names_no_database_is_not_restarted(aws: Fakes) -> None:
@@ -236,38 +243,56 @@ def test_while_it_is_created_the_rest_is_still_ahead(aws: Fakes) -> None:
     status = stage(aws, Endpoint={})
     assert lines(status)[:2] == [
         f"database postgres: then publish endpoint: {OLD}:5432 → the endpoint of {NAME}",
-        f"database postgres: progressing: RDS is creating {NAME} from {SNAPSHOT}, for 10 min so far",
+        f"database postgres: progressing: RDS is creating {NAME} from {SNAPSHOT}, for 10 min so far; "
+        "10 to 15 min is usual",
     ]
-    assert text(status).splitlines()[-1] == "Plan: no changes, 1 resource in progress; nothing was written."
+    assert text(status).splitlines()[-1] == (
+        "Plan: no changes, 1 step to follow, 1 resource in progress; nothing was written."
+    )
     shown = plan.as_markdown([status], [])
     assert "| `database postgres` | progressing | publish | `endpoint` |" in shown
     assert f"`database postgres` is progressing: `RDS is creating {NAME}" in shown
 
 
-def test_what_blocks_it_is_said_with_what_would_follow(aws: Fakes) -> None:
+def test_what_blocks_it_is_said_and_nothing_is_promised(aws: Fakes) -> None:
     status = stage(aws, "incompatible-network")
     assert (plan.exit_code([status], []), status.resources[0].condition) == (1, Condition.STALLED)
-    assert lines(status)[0].startswith("database postgres: then publish endpoint")
-    assert "its subnets or addresses do not suffice; or restore again under a new name" in lines(status)[1]
+    assert "its subnets or addresses do not suffice; or restore again under a new name" in lines(status)[0]
+    assert "publish" not in text(status)
+    assert status.resources[1].advice == ()  # its tasks are replaced by nothing
 
 
 def test_once_it_is_ready_the_secret_and_the_name_are_plain_changes(aws: Fakes) -> None:
     status = stage(aws, "backing-up", RESTORE + DNS)
     assert lines(status)[:2] == [
-        f"database postgres: publish endpoint: {OLD}:5432 → {NEW}:5432",
+        f"database postgres: publish endpoint: {OLD}:5432 → {NEW}:5432  {LEAVES}",
         f"database postgres: point name dns db.example.internal: {OLD} → {NEW}",
     ]
     assert text(status).splitlines()[-1] == "Plan: 2 changes in 1 resource; nothing was written."
 
 
-def test_while_services_stop_the_move_is_ahead(aws: Fakes) -> None:
-    status = stage(aws, "available", RESTORE + DNS + "    quiesce: [api]\n", running="api (2 running)")
-    assert lines(status)[:3] == [
-        f"database postgres: then publish endpoint: {OLD}:5432 → {NEW}:5432",
-        f"database postgres: then point name dns db.example.internal: {OLD} → {NEW} "
-        "(some remember the old one for 60 s more)",
-        "database postgres: progressing: waits until no task of these services runs: api (2 running)",
+@pytest.mark.parametrize("running", ["", "api (2 running)"])
+def test_a_move_that_waits_for_services_is_planned_like_any_other(aws: Fakes, running: str) -> None:
+    status = stage(aws, "available", RESTORE + DNS + "    quiesce: [api]\n", running=running)
+    assert lines(status)[:2] == [
+        f"database postgres: publish endpoint: {OLD}:5432 → {NEW}:5432  {LEAVES}",
+        f"database postgres: point name dns db.example.internal: {OLD} → {NEW}",
     ]
+    assert "service api: its tasks stop once the new database is ready" in text(status)
+    assert (plan.exit_code([status], []), status.resources[0].reason) == (2, PLANNED)
+
+
+def test_who_is_quiesced_goes_on_where_the_host_stays(aws: Fakes) -> None:
+    status = planned(aws, f'databases: {{postgres: {{secret: {SECRET}, endpoint: "{OLD}:5433", quiesce: [api]}}}}\n')
+    assert [each.type for each in status.resources[1].advice] == ["restart_follows"]
+    assert "LEAVES BEHIND" not in text(status)
+
+
+def test_a_new_name_alone_replaces_no_task(aws: Fakes) -> None:
+    led = BEFORE.replace("}\n", ", dns: {zone: Z0123456789, record: other.example.internal}, quiesce: [api]}\n")
+    status = planned(aws, led)
+    assert [change.verb for change in status.resources[0].changes] == ["point_name"]
+    assert status.resources[1].advice == ()
 
 
 def test_once_it_is_in_use_nothing_of_it_is_left(aws: Fakes) -> None:

@@ -9,6 +9,8 @@ from daemon.refusals import by_order
 from daemon.tracked import Key, Tracked
 from daemon.wiring import Entry
 from reconcilers.contract import Absent, Change, Condition, Drift, Observation, Outcome, Refusal, Stalled
+from reconcilers.database import LiveDatabase
+from reconcilers.dns import PointName
 from reconcilers.ecs_count import ForgetTag, RememberTag, SuspendScaling
 from reconcilers.ecs_service import Restart, Scale
 from reconcilers.rds_changes import CompleteSettings, KeepBackups, MarkVerified, SetPassword
@@ -32,10 +34,11 @@ class Later(Change):
 
 
 PUBLISH = Publish(drifts=(Drift("endpoint", "old", "new"),))
+POINT = PointName(drifts=(Drift("dns a.b", "old", "new"),), zone="Z", host="new", ttl=30)
 
 
 def known(outcome: Outcome | None, kind: str = "database", name: str = "db") -> dict[Key, Tracked]:
-    entry = Entry(kind, name, lambda _: Outcome(Condition.IN_SYNC))
+    entry = Entry(kind, name, lambda *_: Outcome(Condition.IN_SYNC))
     tracked = Tracked(entry, Time().clock)
     if outcome is not None:
         tracked.take(outcome)
@@ -43,7 +46,7 @@ def known(outcome: Outcome | None, kind: str = "database", name: str = "db") -> 
 
 
 def refusal(outcome: Outcome | None, *changes: Change, waits_for: tuple[str, ...] = ("db",)) -> Refusal | None:
-    entry = Entry("service", "api", lambda _: Outcome(Condition.IN_SYNC), waits_for=waits_for)
+    entry = Entry("service", "api", lambda *_: Outcome(Condition.IN_SYNC), waits_for=waits_for)
     return by_order(entry, changes or (UP,), known(outcome))
 
 
@@ -75,6 +78,12 @@ def seen(condition: Condition, reason: str = "why", *changes: Change, aside: boo
             seen(Condition.PROGRESSING, "why", SetPassword(version="v")), Condition.PROGRESSING, id="a password"
         ),
         pytest.param(seen(Condition.DRIFTED, "why", KeepBackups(instance="i", days=7)), None, id="backups"),
+        pytest.param(seen(Condition.STALLED, "why", POINT), None, id="a name that may not be led"),
+        pytest.param(seen(Condition.RETRYING, "why", POINT), None, id="a name that is tried again"),
+        pytest.param(seen(Condition.PROGRESSING, "why", POINT), Condition.PROGRESSING, id="a name that is being led"),
+        pytest.param(seen(Condition.DRIFTED, "why", POINT), Condition.DRIFTED, id="a name that is held"),
+        pytest.param(seen(Condition.STALLED, "why", PUBLISH, POINT), Condition.DRIFTED, id="the secret, and its name"),
+        pytest.param(seen(Condition.STALLED, "why", COMPLETE, POINT), None, id="only what nobody needs"),
     ],
 )
 def test_a_service_waits_while_its_database_is_about_to_change(
@@ -110,13 +119,22 @@ def test_a_service_waits_only_for_what_it_names() -> None:
     assert refusal(outcome, waits_for=("other", "db")) is not None
 
 
+@pytest.mark.parametrize(("still", "comes_back"), [(True, True), (False, False)])
+def test_what_stopped_for_a_move_that_is_refused_comes_back(still: bool, comes_back: bool) -> None:
+    live = LiveDatabase(secret="arn", version="1", still=still)
+    refused = Outcome(Condition.STALLED, "not allowed", (PUBLISH,), live=live)
+    assert (refusal(refused) is None) is comes_back
+    moving = Outcome(Condition.PROGRESSING, "waits", (PUBLISH,), live=live)
+    assert refusal(moving) is not None
+
+
 def test_a_service_of_the_same_name_is_no_database() -> None:
-    entry = Entry("service", "api", lambda _: Outcome(Condition.IN_SYNC), waits_for=("db",))
+    entry = Entry("service", "api", lambda *_: Outcome(Condition.IN_SYNC), waits_for=("db",))
     assert by_order(entry, (UP,), known(seen(Condition.PROGRESSING, "why", PUBLISH), kind="service")) is None
 
 
 def test_leaving_maintenance_waits_for_a_service_that_stands_still() -> None:
-    entry = Entry("maintenance", "maintenance", lambda _: Outcome(Condition.IN_SYNC), waits_for_services=True)
+    entry = Entry("maintenance", "maintenance", lambda *_: Outcome(Condition.IN_SYNC), waits_for_services=True)
     moving = known(seen(Condition.PROGRESSING, "runs no task until"), kind="service", name="api")
     found = by_order(entry, (PUBLISH,), moving)
     assert found == Refusal(Condition.PROGRESSING, "leaves maintenance once api has settled")

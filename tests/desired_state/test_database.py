@@ -13,9 +13,9 @@ from desired_state.ownership import Claim, claims
 from desired_state.parse import Invalid, Problem, parse, schema
 
 HEAD = "version: 1\nenvironment: p\naws: {region: us-east-1}\nservices:\n  api: {cluster: c, service: s}\n"
-DATABASE = HEAD + "databases:\n  db:\n    secret: s\n"
+DATABASE = HEAD.replace("service: s}", "service: s, databases: [db]}") + "databases:\n  db:\n    secret: s\n"
 RESTORE = DATABASE + "    restore:\n      snapshot: s\n      instance: new\n      like: old\n"
-BARE = {"subnet_group": "a", "security_groups": ("sg-01234567",), "parameter_group": "p", "multi_az": False}
+BARE = {"subnet_group": "a", "security_groups": ("sg-01234567",), "multi_az": False}
 ARN = "arn:aws:rds:us-east-1:210987654321:snapshot:"
 VERSION = "3e1b7a52-5a0c-4c5e-9d0a-2f6f5c0e8a11"
 
@@ -132,6 +132,11 @@ def test_a_snapshot_is_taken_as_it_is_written(snapshot: str) -> None:
         "\u0430",
         "a" * 300,
         "{{snapshot}}",
+        "rds:",
+        "other:a",
+        "arn:aws:rds:us-east-1:210987654321:cluster-snapshot:a",
+        "arn:aws:rds:us-east-1:210987654321:db:a",
+        "arn:aws:rds:us-east-1:2109:snapshot:a",
     ],
 )
 def test_what_is_no_snapshot_is_refused(snapshot: str) -> None:
@@ -179,7 +184,48 @@ def test_without_like_what_must_not_be_left_to_rds_has_to_be_written(missing: st
     assert restore(**others).like == "old"
 
 
+RANGES = [
+    ("port", 1150, 65535),
+    ("allocated_storage", 5, 65536),
+    ("iops", 1000, 256000),
+    ("storage_throughput", 125, 4000),
+    ("max_allocated_storage", 5, 65536),
+    ("backup_retention_days", 0, 35),
+    ("monitoring_interval", 0, 60),
+    ("performance_insights_retention_days", 7, 731),
+]
+
+
+@pytest.mark.parametrize(("key", "least", "most"), RANGES)
+def test_a_number_has_the_range_that_rds_gives_it(key: str, least: int, most: int) -> None:
+    for value in (least, most):
+        assert getattr(restore(**{key: value}), key) == value
+    for value in (least - 1, most + 1, True, str(least), float(least)):
+        with pytest.raises(ValidationError, match=key):
+            restore(**{key: value})
+
+
+def test_days_and_ttls_have_their_ranges() -> None:
+    assert [Backups(retention_days=each).retention_days for each in (1, 35)] == [1, 35]
+    assert [Dns(zone="a.b", record="c.a.b", ttl=each).ttl for each in (1, 86400)] == [1, 86400]
+    for wrong in (lambda: Backups(retention_days=36), lambda: Dns(zone="a.b", record="c.a.b", ttl=86401)):
+        with pytest.raises(ValidationError):
+            wrong()
+
+
+@pytest.mark.parametrize("key", ["trueup:verified", "trueup:restored-from", "Trueup:x", "aws:a", "AWS:a"])
+def test_a_tag_of_trueup_or_aws_is_no_tag_of_the_team(key: str) -> None:
+    with pytest.raises(ValidationError, match=f"the tag {key} is not a team's own; remove it: trueup and AWS write"):
+        restore(tags={key: "x"})
+
+
 # --- the name that follows
+
+
+@pytest.mark.parametrize("host", ["c.a.b", "C.A.b:5432", "10.0.0.7"])
+def test_a_name_leads_to_another_name(host: str) -> None:
+    with pytest.raises(ValidationError, match="dns"):
+        Database(secret="s", endpoint=host, dns={"zone": "a.b", "record": "c.a.b"})
 
 
 @pytest.mark.parametrize(
@@ -269,7 +315,7 @@ def test_a_name_that_cannot_be_is_refused(zone: str, record: str) -> None:
             RESTORE.replace("      like: old\n", "      multi_az: true\n"),
             9,
             "restore",
-            "does not say what the new instance is like (subnet_group, security_groups, parameter_group)",
+            "does not say what the new instance is like (subnet_group, security_groups)",
             id="like nothing",
         ),
         pytest.param(
@@ -378,6 +424,20 @@ def test_a_name_that_cannot_be_is_refused(zone: str, record: str) -> None:
             RESTORE + "    quiesce: [api, api]\n", 13, "quiesce[1]", "names api twice", id="one service twice"
         ),
         pytest.param(
+            RESTORE.replace(", databases: [db]", "") + "    quiesce: [api]\n",
+            13,
+            "quiesce[0]",
+            "api does not use db: its tasks would come back with the old database; add db to services.api.databases",
+            id="a service that would not be restarted",
+        ),
+        pytest.param(
+            RESTORE + "      security_groups: []\n",
+            13,
+            "restore.security_groups",
+            "names none; write one id at least, such as [sg-0123456789abcdef0], or remove the line",
+            id="no security group",
+        ),
+        pytest.param(
             DATABASE + "    secret_version: AWSPREVIOUS\n", 9, "secret_version", "32 to 64 letters", id="a label"
         ),
         pytest.param(
@@ -471,6 +531,14 @@ def test_two_files_meet_in_what_both_would_write(edit: tuple[str, str], shared: 
     content = RESTORE + "    dns: {zone: a.b, record: c.a.b}\n"
     mine, theirs = claims(parsed(content)), claims(parsed(content.replace(*edit)))
     assert {one.kind for one in mine for other in theirs if one.may_be(other)} == shared
+
+
+def test_a_record_is_one_whether_its_zone_is_named_or_given_by_its_id() -> None:
+    text = RESTORE + "    dns: {zone: a.b, record: c.a.b}\n"
+    one, other = (claims(parsed(text.replace("zone: a.b", f"zone: {zone}"))) for zone in ("a.b", "Z0123456789"))
+    assert {mine.kind for mine in one for theirs in other if mine.may_be(theirs) and mine.kind == "record"} == {
+        "record"
+    }
 
 
 def test_an_account_tells_instances_and_records_apart() -> None:

@@ -17,3 +17,10 @@ def replaydash(tmp_path: Path) -> Iterator[World]:
     """ReplayDash's production, in sync with nothing pinned yet."""
     with world(tmp_path, rollout=0.4) as made:
         yield made
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> Iterator[World]:
+    """The same, in an AWS that takes ten seconds to create an instance and none to back it up."""
+    with world(tmp_path, rollout=0.4, creating=10.0, backing_up=0.0) as made:
+        yield made

@@ -3,6 +3,8 @@
 import time
 from typing import Any
 
+import boto3
+
 from daemon import logs
 from daemon.clock import Clock
 from daemon.enforcement import Surroundings
@@ -16,6 +18,7 @@ from desired_state.repository import Repository
 from reconcilers.aws import Connection, Place
 from tests.end_to_end.world import FILE, World
 
+_SESSION = boto3.Session(region_name="us-east-1")  # with its own for each process, loading it would take half the time
 _STEPS = 60  # passes after which it can be said that something never settles
 
 
@@ -61,6 +64,7 @@ class Inside:
         def territory(where: Place) -> Territory:
             connection = _Mortal(where, timeout=timeout)
             connection.death = death
+            connection._session = _SESSION
             return Territory(connection, clock.monotonic)
 
         around = Surroundings(Telling(logs.Journal(), metrics), clock)
@@ -73,6 +77,10 @@ class Inside:
     def converge(self) -> None:
         """Poll, then passes at the daemon's own pace until nothing is left to do."""
         self.loop.poll()
+        self.settle()
+
+    def settle(self) -> None:
+        """Passes at the daemon's own pace until nothing is left to do."""
         for _ in range(_STEPS):
             wait = self.step()
             if not self.loop.unsettled:

@@ -92,6 +92,49 @@ def test_a_restart_an_endpoint_and_maintenance_are_made_once(moto: World) -> Non
     assert "Traceback" not in daemon.printed()
 
 
+def test_a_restore_is_made_once_and_published(moto: World) -> None:
+    for each in moto.daemons:
+        each.kill()
+    _with_a_database(moto)
+    restore = ["restore:", "  snapshot: before", "  instance: restored", "  like: production"]
+    moto.git.commit(
+        production(
+            api=["task_revision: 1", "databases: [postgres]"],
+            postgres=[*restore, "dns: {zone: example.internal, record: db.example.internal}"],
+        )
+    )
+    daemon = moto.daemon(interval=0.3)
+
+    eventually(lambda: "@restored." in moto.secret())
+    eventually(lambda: daemon.condition("postgres") == "in_sync")
+    daemon.after_passes(5)
+
+    assert daemon.condition("postgres") == "in_sync", daemon.resource("postgres")
+    made = {name: _calls(daemon, name) for name in ("RestoreDBInstanceFromDBSnapshot", "PutSecretValue")}
+    assert made == {"RestoreDBInstanceFromDBSnapshot": 1, "PutSecretValue": 1}
+    assert _calls(daemon, "ChangeResourceRecordSets") == 1
+    assert _calls(daemon, "UpdateService") <= 2
+    assert "Traceback" not in daemon.printed()
+
+
+def _with_a_database(moto: World) -> None:
+    """The secret names an instance `production`, of which there is a snapshot `before`; and there is a zone."""
+    rds = moto.client("rds")
+    told = rds.create_db_instance(
+        DBInstanceIdentifier="production",
+        DBInstanceClass="db.t4g.medium",
+        Engine="postgres",
+        AllocatedStorage=20,
+        MasterUsername="u",
+        MasterUserPassword="a-password-1",
+    )
+    rds.create_db_snapshot(DBInstanceIdentifier="production", DBSnapshotIdentifier="before")
+    host = told["DBInstance"]["Endpoint"]["Address"]
+    text = f"postgresql://u:a-password-1@{host}:5432/x"
+    moto.client("secretsmanager").put_secret_value(SecretId=SECRET, SecretString=text)
+    moto.client("route53").create_hosted_zone(Name="example.internal", CallerReference="here")
+
+
 def _comes_to_rest(moto: World, daemon: Daemon, updates: int) -> None:
     eventually(lambda: _calls(daemon, "UpdateService") == updates)
     daemon.after_passes(5)

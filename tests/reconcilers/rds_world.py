@@ -60,7 +60,6 @@ def instance(name: str = LIKE, *, tags: dict[str, str] | None = None, **more: An
         "engine": "postgres",
         "created": NOW - timedelta(days=30),
         "master": "postgres",
-        "managed": False,
         "cluster": "",
         "groups": frozenset({"in-sync"}),
         "pending": frozenset(),

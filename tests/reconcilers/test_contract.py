@@ -10,7 +10,7 @@ import botocore.client
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from desired_state.model import Database, Endpoint, Maintenance
+from desired_state.model import Backups, Database, Dns, Endpoint, Maintenance, Restore
 from reconcilers.aws import Connection, Place
 from reconcilers.contract import Change, Condition, Outcome, Reconciler, Refusal, Result
 from reconcilers.database import DatabasePin
@@ -38,6 +38,7 @@ class Scenario:
     writes: tuple[str, ...]
     reached: Callable[[World], object]
     result: object
+    passes: int = 3  # that it takes to settle, and one more
 
 
 # An ECS service
@@ -100,8 +101,20 @@ SECRET = "production/db"
 
 
 def elsewhere(world: World) -> Callable[[], Pass]:
-    world.secret(json.dumps({"host": "old.example", "port": 5432, "password": "hunter2"}))
-    pin = DatabasePin("postgres", Database.model_construct(secret=SECRET, endpoint=Endpoint(host="new.example")))
+    world.secret(json.dumps(OLD))
+    return of_database(endpoint=Endpoint(host="new.example"))
+
+
+def of_an_older_version(world: World) -> Callable[[], Pass]:
+    """The first version is pinned, and the second one is in use."""
+    world.secret(json.dumps(OLD))
+    first = world.secrets.get_secret_value(SecretId=SECRET)["VersionId"]
+    world.secret(json.dumps({**OLD, "password": "hunter3"}))
+    return of_database(secret_version=first)
+
+
+def of_database(**more: Any) -> Callable[[], Pass]:
+    pin = DatabasePin("postgres", Database.model_construct(secret=SECRET, **more), commit="c1")
 
     def start() -> Pass:
         connection = connected()
@@ -120,6 +133,99 @@ def value(world: World) -> object:
     versions = world.secrets.list_secret_version_ids(SecretId=SECRET, IncludeDeprecated=True)["Versions"]
     told = json.loads(world.secrets.get_secret_value(SecretId=SECRET)["SecretString"])
     return told, len(versions)
+
+
+# A database instance
+
+ZONE = "production.internal"
+NAME = Dns(zone=ZONE, record=f"db.{ZONE}")
+MASTER, PASSWORD = "app", "hunter2-of-old"
+
+
+def with_an_instance(world: World, **told: str) -> None:
+    """The instance `old` is in use, `before` is a snapshot of it, and the secret tells the password of today."""
+    rds: Any = SESSION.client("rds")
+    rds.create_db_parameter_group(
+        DBParameterGroupName="tuned", DBParameterGroupFamily="postgres16", Description="tuned"
+    )
+    rds.create_db_instance(
+        DBInstanceIdentifier="old",
+        DBInstanceClass="db.t4g.medium",
+        Engine="postgres",
+        AllocatedStorage=20,
+        MaxAllocatedStorage=100,
+        MasterUsername=MASTER,
+        MasterUserPassword=PASSWORD,
+        Tags=[{"Key": "team", "Value": "platform"}],
+    )
+    world.settle()
+    host = rds.describe_db_instances(DBInstanceIdentifier="old")["DBInstances"][0]["Endpoint"]["Address"]
+    world.secret(json.dumps({"host": host, "port": 5432, **told}))
+    world.settle()
+    rds.create_db_snapshot(DBInstanceIdentifier="old", DBSnapshotIdentifier="before")
+    if told:
+        now = f"{PASSWORD}-no-more"
+        rds.modify_db_instance(DBInstanceIdentifier="old", MasterUserPassword=now, ApplyImmediately=True)
+        world.secret(json.dumps({"host": host, "port": 5432, **told, "password": now}))
+        world.settle()
+    SESSION.client("route53").create_hosted_zone(Name=ZONE, CallerReference="production")
+
+
+def to_restore(world: World) -> Callable[[], Pass]:
+    with_an_instance(world, username=MASTER, password=PASSWORD)
+    return of_database(restore=Restore(snapshot="before", instance="new", like="old"), dns=NAME)
+
+
+def to_correct(world: World) -> Callable[[], Pass]:
+    """The instance is restored, and then the file names another parameter group; the secret names no user."""
+    with_an_instance(world)
+    reconcile(*of_database(restore=Restore(snapshot="before", instance="new", like="old"))()(), allow)
+    world.settle()
+    return of_database(restore=Restore(snapshot="before", instance="new", like="old", parameter_group="tuned"))
+
+
+def to_keep(world: World) -> Callable[[], Pass]:
+    with_an_instance(world)
+    return of_database(backups=Backups(retention_days=7))
+
+
+def to_lead(world: World) -> Callable[[], Pass]:
+    with_an_instance(world)
+    host = json.loads(world.secrets.get_secret_value(SecretId=SECRET)["SecretString"])["host"]
+    return of_database(endpoint=Endpoint(host=host), dns=NAME)
+
+
+def used(world: World) -> object:
+    """The instance that the secret names, whether its user gets in, where the name leads, and the tags of `new`."""
+    told = json.loads(world.secrets.get_secret_value(SecretId=SECRET)["SecretString"])
+    gets_in = world.rehearsal.login(told["host"], told["username"], told["password"])
+    found = _instance(told["host"].partition(".")[0])
+    own = sorted(tag["Key"].partition(":")[2] or tag["Value"] for tag in found["TagList"])
+    return found["DBInstanceIdentifier"], gets_in, led(), found.get("MaxAllocatedStorage"), own
+
+
+def grouped(world: World) -> object:
+    """The instance that the secret names, its parameter group, and its most storage."""
+    told = json.loads(world.secrets.get_secret_value(SecretId=SECRET)["SecretString"])
+    found = _instance(told["host"].partition(".")[0])
+    group = found["DBParameterGroups"][0]
+    named = found["DBInstanceIdentifier"], group["DBParameterGroupName"], group["ParameterApplyStatus"]
+    return (*named, found.get("MaxAllocatedStorage"))
+
+
+def led(_: World | None = None) -> str:
+    """The instance that the name leads to."""
+    route53: Any = SESSION.client("route53")
+    zone = route53.list_hosted_zones_by_name(DNSName=ZONE)["HostedZones"][0]["Id"]
+    records = route53.list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]
+    return next(
+        (each["ResourceRecords"][0]["Value"].partition(".")[0] for each in records if each["Type"] == "CNAME"), ""
+    )
+
+
+def _instance(name: str) -> dict[str, Any]:
+    rds: Any = SESSION.client("rds")
+    return rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0]
 
 
 # A load balancer
@@ -173,7 +279,9 @@ def shown(world: World) -> object:
 
 REMEMBERED = {"trueup:count-before-shutdown": "2 resume:in+out"}
 ALL_SUSPENDED = ["DynamicScalingInSuspended", "DynamicScalingOutSuspended", "ScheduledScalingSuspended"]
-NEW = {"host": "new.example", "port": 5432, "password": "hunter2"}
+OLD = {"host": "old.example", "port": 5432, "password": "hunter2"}
+NEW = {**OLD, "host": "new.example"}
+TAGS = ["commit", "data-of", "password-of", "platform", "restore-asked", "restored-from", "verified"]
 SCENARIOS = {
     "a pinned revision": Scenario(of_service(task_revision=2), ("UpdateService",), runs, ("api:2", "COMPLETED", 2)),
     "a variable": Scenario(
@@ -213,6 +321,37 @@ SCENARIOS = {
         (2, {}, ["ScheduledScalingSuspended"]),
     ),
     "an endpoint": Scenario(elsewhere, ("PutSecretValue",), value, (NEW, 2)),
+    "an older version of the secret": Scenario(of_an_older_version, ("PutSecretValue",), value, (OLD, 3)),
+    "a restore": Scenario(
+        to_restore,
+        (
+            "RestoreDBInstanceFromDBSnapshot",
+            "ModifyDBInstance",
+            "AddTagsToResource",
+            "PutSecretValue",
+            "ChangeResourceRecordSets",
+            "ModifyDBInstance",
+            "AddTagsToResource",
+        ),
+        used,
+        ("new", True, "new", 100, TAGS),
+        passes=7,
+    ),
+    "a setting of an instance that is not in use yet": Scenario(
+        to_correct,
+        (
+            "ModifyDBInstance",
+            "RebootDBInstance",
+            "PutSecretValue",
+            "ModifyDBInstance",
+            "AddTagsToResource",
+        ),
+        grouped,
+        ("new", "tuned", "in-sync", 100),
+        passes=6,
+    ),
+    "backups": Scenario(to_keep, ("ModifyDBInstance",), lambda _: _instance("old")["BackupRetentionPeriod"], 7),
+    "a name": Scenario(to_lead, ("ChangeResourceRecordSets",), led, "old"),
     "maintenance": Scenario(of_maintenance(), ("CreateRule",), shown, ("fixed-response", 2, False)),
     "maintenance by the default action": Scenario(
         of_maintenance(strategy="default_action"),
@@ -228,6 +367,7 @@ SCENARIOS = {
         ("forward", 1, False),
     ),
 }
+REPEATABLE = {"AddTags", "RemoveTags", "AddTagsToResource", "ModifyDBInstance", "ChangeResourceRecordSets"}
 EACH_WRITE = [
     pytest.param(scenario, nth, id=f"{name}-{operation}")
     for name, scenario in SCENARIOS.items()
@@ -278,9 +418,9 @@ def test_observing_never_writes_and_a_refused_pass_writes_nothing(scenario: Scen
 def test_it_converges_by_these_writes_and_then_rests(scenario: Scenario, world: World) -> None:
     begin = scenario.prepare(world)()
     world.forget()
-    first, *_, last = passes(world, begin)
+    first, *_, last = outcomes = passes(world, begin, scenario.passes)
     assert first.condition is Condition.PROGRESSING
-    assert {attempt.result for attempt in first.attempts} == {Result.OK}
+    assert {attempt.result for outcome in outcomes for attempt in outcome.attempts} == {Result.OK}
     assert (last.condition, last.changes) == (Condition.IN_SYNC, ())
     assert tuple(world.writes()) == scenario.writes
     assert scenario.reached(world) == scenario.result
@@ -316,8 +456,8 @@ def test_a_crash_around_any_write_is_survived_and_nothing_is_made_twice(
     with monkeypatch.context() as patch:
         crashes(patch, nth, when, Died)
         with pytest.raises(Died):
-            reconcile(*start()(), allow)
-        outcomes = passes(world, start())
+            passes(world, start(), scenario.passes)
+        outcomes = passes(world, start(), scenario.passes)
     assert (outcomes[-1].condition, outcomes[-1].changes) == (Condition.IN_SYNC, ())
     assert made(world.writes()) == made(scenario.writes)
     assert scenario.reached(world) == scenario.result
@@ -332,8 +472,11 @@ def test_a_time_out_around_any_write_is_looked_at_again_and_nothing_is_made_twic
     world.forget()
     with monkeypatch.context() as patch:
         crashes(patch, nth, when, lambda: ReadTimeoutError(endpoint_url="aws"))
-        first, *_, last = passes(world, begin)
-    assert (first.condition, first.attempts[-1].result) == (Condition.RETRYING, Result.UNKNOWN)
+        *outcomes, last = passes(world, begin, scenario.passes + 1)
+    unknown = [outcome for outcome in outcomes if Result.UNKNOWN in [each.result for each in outcome.attempts]]
+    assert [(outcome.condition, outcome.attempts[-1].result) for outcome in unknown] == [
+        (Condition.RETRYING, Result.UNKNOWN)
+    ]
     assert (last.condition, last.changes) == (Condition.IN_SYNC, ())
     assert made(world.writes()) == made(scenario.writes)
     assert scenario.reached(world) == scenario.result
@@ -341,7 +484,7 @@ def test_a_time_out_around_any_write_is_looked_at_again_and_nothing_is_made_twic
 
 def made(writes: Iterable[str]) -> Counter[str]:
     """How often each write was made, without those that make nothing new when they are made again."""
-    return Counter(operation for operation in writes if operation not in ("AddTags", "RemoveTags"))
+    return Counter(operation for operation in writes if operation not in REPEATABLE)
 
 
 def actions(calls: list[dict[str, Any]], *, write: bool) -> set[str]:
@@ -352,16 +495,18 @@ def actions(calls: list[dict[str, Any]], *, write: bool) -> set[str]:
 def test_every_verb_declares_the_permissions_that_it_uses(scenario: Scenario, world: World) -> None:
     begin = scenario.prepare(world)()
     world.forget()
-    reconciler, desired = begin()
-    changes = tuple(reconciler.diff(desired, reconciler.observe(desired)))
-    assert changes
-    for change in changes:
-        read = actions(world.calls(), write=False)
-        assert read <= {*reconciler.reads, "sts:GetCallerIdentity"}
-        world.forget()
-        reconciler.apply(desired, change)
-        assert actions(world.calls(), write=True)
-        assert actions(world.calls(), write=True) <= set(change.actions)
+    made = 0
+    for _ in range(scenario.passes):
+        reconciler, desired = begin()
+        for change in tuple(reconciler.diff(desired, reconciler.observe(desired))):
+            assert actions(world.calls(), write=False) <= {*reconciler.reads, "sts:GetCallerIdentity"}
+            world.forget()
+            reconciler.apply(desired, change)
+            assert actions(world.calls(), write=True)
+            assert actions(world.calls(), write=True) <= set(change.actions)
+            made += len(world.writes())
+        world.settle()
+    assert made == len(scenario.writes)
 
 
 def verbs(of: type[Change] = Change) -> Iterator[type[Change]]:

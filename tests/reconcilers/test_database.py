@@ -14,7 +14,7 @@ from botocore.awsrequest import AWSResponse
 from daemon.brake import Brake
 from desired_state.model import Database, Endpoint
 from reconcilers.aws import Connection, Place
-from reconcilers.contract import Absent, Change, Condition, Gate, Outcome, Result, Unseen
+from reconcilers.contract import Absent, Change, Condition, Gate, Outcome, Refusal, Result, Unseen
 from reconcilers.database import DatabasePin, DatabaseReconciler, LiveDatabase
 from reconcilers.reconcile import reconcile
 from reconcilers.secret_text import Address
@@ -298,6 +298,7 @@ def test_a_value_that_somebody_wrote_after_the_comparison_is_not_overwritten(dae
 def test_a_value_that_somebody_wrote_at_the_moment_of_our_write_is_put_back(daemon: Daemon, aws: Any) -> None:
     rotated = holding(A.host, password="rotated")
     daemon.pass_over(A)
+    daemon.pass_over(B, lambda _: Refusal(Condition.DRIFTED, "not now"))  # all that is read before has been read
     daemon.after["GetSecretValue"] = lambda: aws.put_secret_value(SecretId=NAME, SecretString=rotated)
     outcome = daemon.pass_over(B)
     assert "PutSecretValue" in daemon.calls

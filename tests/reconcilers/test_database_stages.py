@@ -9,11 +9,12 @@ import pytest
 from botocore.exceptions import ClientError
 
 from desired_state.model import Database, Endpoint
-from reconcilers.contract import Absent, Observation, Stalled
+from reconcilers.contract import Absent, Condition, Gate, Observation, Outcome, Refusal, Stalled
 from reconcilers.database import DatabasePin, DatabaseReconciler, LiveDatabase
 from reconcilers.dns import Record
 from reconcilers.publishing import Publish
 from reconcilers.rds_changes import MarkVerified, Reboot
+from reconcilers.reconcile import reconcile
 from reconcilers.secret_text import Address
 from tests.reconcilers.fake_aws import ARN, SECRET, Fakes, refused
 from tests.reconcilers.rds_world import DATA, DOMAIN, FROM, LIKE, NAME, NOW, SNAPSHOT, TAKEN, V1, V2, V3, restore
@@ -59,6 +60,10 @@ class Stage:
         live = self.reconciler.observe(pin)
         return live, [change.verb for change in self.reconciler.diff(pin, live)]
 
+    def pass_over(self, gate: Gate = lambda _: None, **more: Any) -> Outcome:
+        self.aws.new_pass()
+        return reconcile(self.reconciler, DatabasePin("postgres", Database(secret=SECRET, **more), KEYS), gate)
+
 
 @pytest.fixture
 def stage() -> Iterator[Stage]:
@@ -68,28 +73,48 @@ def stage() -> Iterator[Stage]:
 # --- services that stand still first
 
 
-def test_while_services_run_nothing_is_written_and_what_will_be_is_ahead(stage: Stage) -> None:
+def test_while_services_run_nothing_is_written_and_what_will_be_is_said(stage: Stage) -> None:
     stage.running = "api (2 running)"
-    live, verbs = stage.look(KEYS, endpoint="new.example:6", dns=DNS)
-    assert verbs == []
-    assert live.settling == "waits until no task of these services runs: api (2 running)"
-    assert (live.goal, live.renewed, live.elsewhere, live.blocked) == (None, False, False, "")
-    assert [(step.verb, step.drift.field, step.drift.live, step.drift.desired) for step in live.ahead] == [
+    outcome = stage.pass_over(endpoint="new.example:6", dns=DNS)
+    assert outcome.condition is Condition.PROGRESSING
+    assert outcome.reason == "waits until no task of these services runs: api (2 running)"
+    assert outcome.attempts == ()
+    assert [(change.verb, d.field, d.live, d.desired) for change in outcome.changes for d in change.drifts] == [
         ("publish", "endpoint", f"{OLD}:5432", "new.example:6"),
         ("point_name", "dns db.example.internal", OLD, "new.example"),
     ]
+    assert isinstance(outcome.live, LiveDatabase)
+    assert (outcome.live.still, outcome.live.settling, outcome.live.ahead, outcome.live.pace) == (True, "", (), 3.0)
     assert stage.asked == [KEYS]
+
+
+def test_who_may_not_write_is_told_so_whether_services_run_or_not(stage: Stage) -> None:
+    for stage.running in ("", "api (2 running)"):
+        outcome = stage.pass_over(lambda _: Refusal(Condition.DRIFTED, "observed only"), endpoint="new.example:6")
+        assert (outcome.condition, outcome.reason) == (Condition.DRIFTED, "observed only")
+
+
+@pytest.mark.parametrize("error", [Stalled("held"), refused("AccessDenied"), refused("Throttling")])
+def test_services_of_which_nothing_is_known_are_not_told_to_stop(stage: Stage, error: Exception) -> None:
+    def unknown(_: Any) -> str:
+        raise error
+
+    stage.reconciler._standstill = SimpleNamespace(waits_for=unknown)  # type: ignore[assignment]
+    outcome = stage.pass_over(endpoint="new.example:6")
+    assert (outcome.live, outcome.error, outcome.attempts) == (None, error, ())
 
 
 def test_once_they_stand_still_all_of_it_is_written(stage: Stage) -> None:
     live, verbs = stage.look(KEYS, endpoint="new.example:6", dns=DNS)
-    assert (verbs, live.settling, live.ahead) == (["publish", "point_name"], "", ())
+    assert (verbs, live.still, live.waiting, live.settling, live.ahead) == (["publish", "point_name"], True, "", "", ())
 
 
 @pytest.mark.parametrize(
     "more",
     [
+        pytest.param({}, id="nothing is pinned"),
         pytest.param({"endpoint": OLD}, id="nothing to do"),
+        pytest.param({"endpoint": OLD.upper()}, id="the same host in capitals"),
         pytest.param({"endpoint": f"{OLD}:5433"}, id="only a port"),
         pytest.param({"secret_version": V2}, id="the version that is current"),
         pytest.param({"restore": restore(instance="other", snapshot=SNAPSHOT)}, id="not there yet"),
@@ -98,22 +123,26 @@ def test_once_they_stand_still_all_of_it_is_written(stage: Stage) -> None:
 def test_services_are_not_even_looked_at_where_nothing_moves(stage: Stage, more: dict[str, Any]) -> None:
     stage.aws.aws_rds.snapshots[SNAPSHOT] = {"DBSnapshotIdentifier": SNAPSHOT, "Status": "creating"}
     stage.running = "api (2 running)"
-    stage.look(KEYS, **more)
-    assert stage.asked == []
+    live, _ = stage.look(KEYS, **more)
+    assert (stage.asked, live.still, live.waiting) == ([], False, "")
 
 
 def test_without_services_to_wait_for_none_are_looked_at(stage: Stage) -> None:
-    assert stage.look(endpoint="new.example:6")[1] == ["publish"]
-    assert stage.asked == []
+    live, verbs = stage.look(endpoint="new.example:6")
+    assert (verbs, live.still, stage.asked) == (["publish"], False, [])
 
 
 def test_an_earlier_version_waits_as_well_where_it_moves(stage: Stage) -> None:
     stage.running = "api (2 running)"
-    live, verbs = stage.look(KEYS, secret_version=V1)
-    assert (verbs, live.renewed) == ([], False)
-    assert [(step.drift.field, step.drift.live, step.drift.desired) for step in live.ahead] == [
-        ("secret_version", V2, V1)
-    ]
+    outcome = stage.pass_over(secret_version=V1)
+    assert (outcome.condition, outcome.attempts) == (Condition.PROGRESSING, ())
+    assert [(d.field, d.live, d.desired) for d in outcome.drifts] == [("secret_version", V2, V1)]
+    assert outcome.reason.startswith("waits until no task")
+
+
+def test_what_is_about_to_be_written_is_not_ahead_as_well(stage: Stage) -> None:
+    live, verbs = stage.look(secret_version=V1)
+    assert (verbs, live.ahead) == (["publish"], ())
 
 
 # --- the instance first
@@ -131,6 +160,11 @@ def test_a_step_of_the_instance_comes_alone_and_the_rest_is_ahead(stage: Stage) 
         ("publish", f"the endpoint of {NAME}"),
         ("point_name", f"the endpoint of {NAME}"),
     ]
+    assert live.ahead[1].drift.live == OLD
+    assert live.ahead[1].takes == "some remember the old one for 60 s more"
+    stage.led = []
+    nowhere = stage.look(KEYS, restore=restore(), dns=DNS)[0].ahead[1]
+    assert (nowhere.drift.live, nowhere.takes) == ("absent", "")
 
 
 def test_a_restored_instance_is_published_and_then_completed(stage: Stage) -> None:
@@ -162,7 +196,7 @@ def test_a_secret_in_rotation(stage: Stage, endpoint: str, blocked: bool, advice
     stage.aws.secret.stages[V3] = ["AWSPENDING"]
     live, _ = stage.look(KEYS, endpoint=endpoint)
     assert (bool(live.blocked), [each.type for each in live.advice]) == (blocked, advice)
-    assert stage.asked == []
+    assert (stage.asked, live.still) == ([], False)
 
 
 def test_what_the_name_is_is_part_of_what_is_observed(stage: Stage) -> None:
@@ -171,19 +205,20 @@ def test_what_the_name_is_is_part_of_what_is_observed(stage: Stage) -> None:
         stage.look(endpoint="new.example:6", dns=DNS)
 
 
-# --- what is told ahead
+# --- the name
 
 
-def test_a_name_that_is_not_there_yet_is_remembered_by_nobody(stage: Stage) -> None:
+def test_a_name_that_is_not_there_yet_is_made(stage: Stage) -> None:
     stage.running, stage.led = "api (1 running)", []
-    live, _ = stage.look(KEYS, endpoint="new.example:6", dns=DNS)
-    assert [(step.drift.live, step.takes) for step in live.ahead[1:]] == [("absent", "")]
+    outcome = stage.pass_over(endpoint="new.example:6", dns=DNS)
+    assert [(d.field, d.live, d.desired) for d in outcome.drifts[1:]] == [
+        ("dns db.example.internal", "absent", "new.example")
+    ]
 
 
-def test_a_name_that_leads_there_already_is_not_ahead(stage: Stage) -> None:
+def test_a_name_that_leads_there_already_is_left_as_it_is(stage: Stage) -> None:
     stage.running, stage.led = "api (1 running)", [stage.cname("NEW.example.")]
-    live, _ = stage.look(KEYS, endpoint="new.example:6", dns=DNS)
-    assert [step.verb for step in live.ahead] == ["publish"]
+    assert stage.look(KEYS, endpoint="new.example:6", dns=DNS)[1] == ["publish"]
 
 
 # --- backups of the instance in use

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from desired_state.model import Database
-from reconcilers.contract import Condition, Outcome, Result, Stalled
+from reconcilers.contract import Condition, Outcome, Result
 from reconcilers.ecs_service import ServicePin
 from reconcilers.reconcile import reconcile
 from tests.reconcilers.ecs_world import CLUSTER, NAME, SECRET, Process, World, pinned
@@ -17,16 +16,26 @@ from tests.reconcilers.test_contract import Died, allow, crashes
 REMEMBERED = {"trueup:count-before-shutdown": "2"}
 DOWN = ["TagResource", "UpdateService"]
 STILL = "runs no task until database postgres has been moved"
+UNSURE = "whether database postgres is being moved cannot be told now"
 
 
 def holding(host: str, port: int = 5432) -> str:
     return json.dumps({"username": "app", "password": "hunter2", "host": host, "port": port})
 
 
-def quiesced(database: Database | None = None, **more: Any) -> ServicePin:
-    database = database or Database(secret=SECRET, endpoint="new.example:5432")
-    pin = pinned(secrets=(SECRET,), **more)
-    return replace(pin, quiesced_by=(("postgres", database),))
+def quiesced(**more: Any) -> ServicePin:
+    """While its database is being moved."""
+    return replace(pinned(secrets=(SECRET,), **more), still_for="postgres")
+
+
+def moved(**more: Any) -> ServicePin:
+    """Once that is done; and before it."""
+    return replace(quiesced(**more), still_for="")
+
+
+def unsure(**more: Any) -> ServicePin:
+    """While nobody knows."""
+    return replace(moved(**more), unsure=UNSURE)
 
 
 @pytest.fixture
@@ -51,41 +60,6 @@ def down(world: World, process: Process, pin: ServicePin) -> None:
     world.settle()
     assert process.pass_over(pin).reason == STILL
     world.forget()
-
-
-# --- when it stands still
-
-
-@pytest.mark.parametrize(
-    ("database", "still"),
-    [
-        pytest.param({"endpoint": "new.example"}, True, id="another host"),
-        pytest.param({"endpoint": "old.example"}, False, id="the same host"),
-        pytest.param({"endpoint": "OLD.example"}, False, id="the same host in capitals"),
-        pytest.param({"endpoint": "old.example:5433"}, False, id="only another port"),
-        pytest.param({}, False, id="nothing is pinned"),
-    ],
-)
-def test_it_stands_still_only_while_its_database_is_to_move(
-    moving: World, process: Process, database: dict[str, Any], still: bool
-) -> None:
-    outcome = process.pass_over(quiesced(Database(secret=SECRET, **database)))
-    assert moving.writes() == (DOWN if still else [])
-    assert outcome.condition is (Condition.PROGRESSING if still else Condition.IN_SYNC)
-
-
-def test_it_does_not_stand_still_for_a_secret_that_cannot_be_written(moving: World, process: Process) -> None:
-    moving.secrets.put_secret_value(SecretId=SECRET, SecretString="x", VersionStages=["AWSPENDING"])
-    moving.forget()
-    assert process.pass_over(quiesced()).condition is Condition.IN_SYNC
-    assert moving.writes() == []
-
-
-def test_it_stands_still_for_the_first_of_its_databases_that_moves(moving: World, process: Process) -> None:
-    there = Database(secret=SECRET, endpoint="old.example")
-    pin = quiesced()
-    pin = replace(pin, quiesced_by=(("other", there), *pin.quiesced_by))
-    down(moving, process, pin)
 
 
 # --- the way down
@@ -116,7 +90,7 @@ def test_autoscaling_is_suspended_meanwhile_and_resumed_as_far_as_it_was_active(
     publish(moving)
     moving.settle()
     moving.forget()
-    assert process.pass_over(pin).condition is Condition.PROGRESSING
+    assert process.pass_over(moved()).condition is Condition.PROGRESSING
     assert moving.writes() == ["UpdateService", "RegisterScalableTarget", "UntagResource"]
     assert moving.suspended() == {"ScheduledScalingSuspended"}
 
@@ -137,12 +111,19 @@ def test_while_its_tasks_end_that_is_what_it_waits_for(moving: World, process: P
     assert moving.updates() == [{"desiredCount": 0}]
 
 
-def test_a_daemon_service_has_no_count_and_says_so(moving: World, process: Process) -> None:
+def test_a_daemon_service_has_no_count_to_take_away(moving: World, process: Process) -> None:
     moving.create("every", schedulingStrategy="DAEMON", desiredCount=1)
     moving.forget()
     outcome = process.pass_over(quiesced(name="every"))
-    assert (outcome.condition, moving.writes()) == (Condition.STALLED, [])
-    assert outcome.reason == "every is a DAEMON service and has no count: take it out of databases.postgres.quiesce"
+    assert (outcome.condition, outcome.reason, moving.writes()) == (Condition.PROGRESSING, STILL, [])
+
+
+def test_what_it_remembers_for_another_family_waits_as_well(moving: World, process: Process) -> None:
+    arn = moving.service()["serviceArn"]
+    moving.ecs.tag_resource(resourceArn=arn, tags=[{"key": "trueup:family", "value": "api"}])
+    outcome = process.pass_over(quiesced())
+    assert all(change.at_once for change in outcome.changes)  # it would wait for the database, and that for it
+    assert (moving.updates(), moving.tags()["trueup:family"]) == ([{"desiredCount": 0}], "api")
 
 
 def test_a_hold_of_a_person_holds_it(moving: World, process: Process) -> None:
@@ -163,13 +144,13 @@ def test_it_comes_back_with_new_tasks_by_one_call(moving: World, process: Proces
     publish(moving)
     moving.settle()
     moving.forget()
-    outcome = process.pass_over(pin)
+    outcome = process.pass_over(moved())
     assert [(d.field, d.desired) for d in outcome.drifts][1:] == [("desired_count", "2")]
     assert moving.updates() == [{"forceNewDeployment": True, "desiredCount": 2}]
     assert moving.writes() == ["UpdateService", "UntagResource"]
     moving.settle()
     moving.forget()
-    assert process.pass_over(pin).condition is Condition.IN_SYNC
+    assert process.pass_over(moved()).condition is Condition.IN_SYNC
     assert (moving.writes(), moving.tags(), moving.service()["runningCount"]) == ([], {}, 2)
 
 
@@ -178,7 +159,7 @@ def test_in_the_moment_after_the_move_it_waits_and_forgets_nothing(moving: World
     down(moving, process, pin)
     publish(moving)
     for _ in range(2):
-        outcome = process.pass_over(pin)
+        outcome = process.pass_over(moved())
         assert (outcome.condition, outcome.changes) == (Condition.PROGRESSING, ())
         assert outcome.reason.startswith("restart due in a moment")
     assert (moving.writes()[1:], moving.tags()) == ([], REMEMBERED)
@@ -192,7 +173,7 @@ def test_with_a_pinned_count_it_comes_back_to_that(moving: World, process: Proce
     publish(moving)
     moving.settle()
     moving.forget()
-    process.pass_over(quiesced(desired_count=4))
+    process.pass_over(moved(desired_count=4))
     assert moving.updates() == [{"forceNewDeployment": True, "desiredCount": 4}]
     assert moving.tags() == {}
 
@@ -203,9 +184,9 @@ def test_a_service_that_is_pinned_to_0_stays_there(moving: World, process: Proce
     publish(moving)
     moving.settle()
     moving.forget()
-    assert process.pass_over(pin).condition is Condition.IN_SYNC
+    assert process.pass_over(moved(desired_count=0)).condition is Condition.IN_SYNC
     assert (moving.writes(), moving.tags()) == ([], REMEMBERED)
-    assert process.pass_over(quiesced()).drifts[1].desired == "2"
+    assert process.pass_over(moved()).drifts[1].desired == "2"
 
 
 def test_a_service_that_had_no_tasks_gets_none(moving: World, process: Process) -> None:
@@ -216,7 +197,7 @@ def test_a_service_that_had_no_tasks_gets_none(moving: World, process: Process) 
     assert process.pass_over(pin).reason == STILL
     publish(moving)
     moving.settle()
-    assert process.pass_over(pin).condition is Condition.IN_SYNC
+    assert process.pass_over(moved()).condition is Condition.IN_SYNC
     assert moving.updates() == []
 
 
@@ -227,7 +208,7 @@ def test_another_revision_waits_for_the_move_and_brings_the_tasks_back_with_it(m
     publish(moving)
     moving.settle()
     moving.forget()
-    process.pass_over(pin)
+    process.pass_over(moved(task_revision=2))
     (update,) = moving.updates()
     assert (World.short(update["taskDefinition"]), update["desiredCount"]) == ("api:2", 2)
     assert moving.writes() == ["UpdateService", "UntagResource"]
@@ -244,7 +225,7 @@ def test_a_revision_that_ecs_gave_up_keeps_nobody_down(moving: World, process: P
     publish(moving)
     moving.settle()
     moving.forget()
-    outcome = process.pass_over(pin)
+    outcome = process.pass_over(moved(task_revision=2))
     assert outcome.live is not None
     assert [each.type for each in outcome.live.advice] == ["revision_blocked"]
     assert (moving.updates(), moving.runs()) == ([{"desiredCount": 2}], "api:1")
@@ -252,50 +233,53 @@ def test_a_revision_that_ecs_gave_up_keeps_nobody_down(moving: World, process: P
 
 def test_taking_it_out_of_the_file_brings_it_back(moving: World, process: Process) -> None:
     down(moving, process, quiesced())
-    assert process.pass_over(replace(quiesced(), quiesced_by=())).condition is Condition.PROGRESSING
+    assert process.pass_over(moved()).condition is Condition.PROGRESSING
     moving.settle()
     assert (moving.tags(), moving.service()["runningCount"]) == ({}, 2)
 
 
-# --- a database that cannot be read
+def test_a_revision_that_is_not_there_keeps_nobody_down(moving: World, process: Process) -> None:
+    down(moving, process, quiesced(task_revision=9))
+    publish(moving)
+    moving.settle()
+    moving.forget()
+    for _ in range(3):
+        outcome = process.pass_over(moved(task_revision=9))
+        moving.settle()
+    assert (moving.updates(), moving.service()["runningCount"]) == ([{"desiredCount": 2}], 2)
+    assert "api:9" in outcome.reason  # and that is still said
 
 
-def unreadable(world: World) -> None:
-    world.secrets.put_secret_value(SecretId=SECRET, SecretString="nonsense")
-    world.settle()
-    world.forget()
+# --- while it cannot be told whether the database is being moved
 
 
-def test_what_runs_goes_on_while_its_database_cannot_be_read(moving: World, process: Process) -> None:
-    unreadable(moving)
-    outcome = process.pass_over(quiesced(desired_count=3))
+def test_what_runs_goes_on_while_nobody_knows(moving: World, process: Process) -> None:
+    outcome = process.pass_over(unsure(desired_count=3))
     assert outcome.error is None
-    assert moving.updates() == [{"forceNewDeployment": True, "desiredCount": 3}]
+    assert moving.updates() == [{"desiredCount": 3}]
 
 
 def test_what_stands_still_does_not_come_back_by_mistake(moving: World, process: Process) -> None:
     down(moving, process, quiesced())
-    unreadable(moving)
-    outcome = process.pass_over(quiesced())
-    assert (outcome.condition, type(outcome.error)) == (Condition.STALLED, Stalled)
+    for _ in range(2):
+        outcome = process.pass_over(unsure())
+        assert (outcome.condition, outcome.reason) == (Condition.RETRYING, UNSURE)
     assert (moving.writes(), moving.tags()) == ([], REMEMBERED)
-    publish(moving, "old.example")  # and by hand it is put right
     assert process.pass_over(quiesced()).reason == STILL
 
 
-def test_a_read_that_fails_while_it_stands_still_is_tried_again(moving: World, process: Process) -> None:
-    down(moving, process, quiesced())
-    moving.rehearsal.fault("secretsmanager", "DescribeSecret", "error", times=3)
-    assert process.pass_over(quiesced()).condition is Condition.RETRYING
-    assert process.pass_over(quiesced()).reason == STILL
-    assert moving.writes() == []
+def test_what_is_on_its_way_down_goes_on_its_way(moving: World, process: Process) -> None:
+    process.pass_over(quiesced())
+    moving.forget()
+    assert process.pass_over(unsure()).condition is Condition.RETRYING
+    assert (moving.writes(), moving.tags()) == ([], REMEMBERED)
 
 
 def test_what_was_shut_down_by_hand_is_no_business_of_its_database(moving: World, process: Process) -> None:
     moving.ecs.update_service(cluster=CLUSTER, service=NAME, desiredCount=0)
     moving.settle()
-    unreadable(moving)
-    assert process.pass_over(quiesced()).error is None
+    moving.forget()
+    assert process.pass_over(unsure()).error is None
     assert moving.writes() == []
 
 
@@ -340,8 +324,8 @@ def test_the_way_back_survives_a_crash_at_every_write_and_restarts_once(
     moving.forget()
     with monkeypatch.context() as patch:
         crashes(patch, nth, when, error)
-        _one_pass(Process(), quiesced())
-    assert run(moving, quiesced()).condition is Condition.IN_SYNC
+        _one_pass(Process(), moved())
+    assert run(moving, moved()).condition is Condition.IN_SYNC
     forced = [each for each in moving.updates() if each.get("forceNewDeployment")]
     assert forced == [{"forceNewDeployment": True, "desiredCount": 2}]
     assert len(moving.updates()) == 1

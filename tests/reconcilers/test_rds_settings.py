@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from desired_state.model import Restore
 from desired_state.values import FrozenMap
 from reconcilers.rds_left_alone import NO_SETTING, NOT_ASKED
+from reconcilers.rds_reads import _instance
 from reconcilers.rds_settings import (
     KEYS,
     SETTINGS,
@@ -110,6 +111,21 @@ def test_the_file_knows_every_setting_but_those_that_can_only_be_copied() -> Non
     assert len(set(KEYS)) == len(KEYS)
     assert set(Restore.model_fields) - OF_THE_PIN == set(KEYS) - ONLY_COPIED
     assert set(KEYS) >= ONLY_COPIED
+
+
+def test_these_must_be_right_before_an_instance_is_used() -> None:
+    """Who gets in, where, and what it runs with; the rest is put right while it is in use."""
+    assert {setting.key for setting in SETTINGS if setting.first} == {
+        "instance_class",
+        "subnet_group",
+        "security_groups",
+        "parameter_group",
+        "option_group",
+        "publicly_accessible",
+        "port",
+        "network_type",
+        "iam_authentication",
+    }
 
 
 # --- what an instance has
@@ -291,7 +307,13 @@ IO = {"iops": 12000, "storage_throughput": 500}
             id="what gp3 has by itself",
         ),
         pytest.param({}, {"storage_type": "gp3", **IO}, {"storage_type": "gp3"}, id="and what large gp3 has"),
-        pytest.param({"iops": 12000}, {"storage_type": "gp3", **IO}, {"storage_type": "gp3", **IO}, id="written gp3"),
+        pytest.param(
+            {"iops": 12000},
+            {"storage_type": "gp3", **IO},
+            {"storage_type": "gp3", "iops": 12000},
+            id="what is written is asked for, also where gp3 has it by itself",
+        ),
+        pytest.param(IO, {"storage_type": "gp3", **IO}, {"storage_type": "gp3", **IO}, id="all of written gp3"),
         pytest.param(
             {},
             {"storage_type": "gp3", "iops": 12000, "storage_throughput": 501},
@@ -311,6 +333,47 @@ def test_a_restored_instance_must_be_what_is_written_and_else_as_like(
     written: dict[str, Any], live: dict[str, Any], expected: dict[str, Any]
 ) -> None:
     assert wanted(restore(**written), like(**live)) == expected
+
+
+def test_a_speed_belongs_to_its_kind_of_storage() -> None:
+    for live in ({"storage_type": "io1", "iops": 20000}, {"storage_type": "gp3", "iops": 20000}):
+        found = wanted(restore(storage_type="gp3"), like(**live))
+        assert found.get("iops") == (20000 if live["storage_type"] == "gp3" else None)
+
+
+def test_what_is_written_is_never_left_out() -> None:
+    bare = {"subnet_group": "a", "security_groups": (GROUP,), "multi_az": False}
+    for written in ({"storage_throughput": 500}, {"iops": 3000, "storage_throughput": 125, "storage_type": "gp3"}):
+        assert wanted(restore(like=None, **bare, **written), None) == {**bare, **written}
+
+
+@pytest.mark.parametrize(
+    ("key", "written"),
+    [
+        ("subnet_group", "Private"),
+        ("parameter_group", "Tuned"),
+        ("option_group", "Mine"),
+        ("maintenance_window", "SUN"),
+    ],
+)
+def test_capitals_make_no_difference_to_what_rds_keeps_in_small_letters(key: str, written: str) -> None:
+    found = wanted(restore(**{key: written}), None)
+    assert list(differences(found, FrozenMap({key: written.lower()}))) == []
+
+
+def test_the_order_of_processor_features_makes_no_difference() -> None:
+    told: list[Any] = [{"Name": "coreCount", "Value": "2"}, {"Name": "threadsPerCore", "Value": "1"}]
+    one, other = (settings({"ProcessorFeatures": each}) for each in (told, told[::-1]))
+    assert one["processor_features"] == (("coreCount", "2"), ("threadsPerCore", "1"))
+    assert list(differences(one, other)) == []
+
+
+@pytest.mark.parametrize("pending", [{"MultiAZ": False}, {"BackupRetentionPeriod": 0}, {"DBInstanceClass": "x"}])
+def test_a_change_to_less_is_pending_too(pending: dict[str, Any]) -> None:
+    told: Any = {"DBInstanceIdentifier": "a", "PendingModifiedValues": pending}
+    assert _instance(told).pending == set(pending)
+    told["PendingModifiedValues"] = {"PendingCloudwatchLogsExports": {}, "ProcessorFeatures": []}
+    assert _instance(told).pending == frozenset()
 
 
 def test_without_like_it_must_be_what_is_written() -> None:
@@ -449,7 +512,7 @@ def test_what_modify_is_given(want: dict[str, Any], live: dict[str, Any], member
         (False, "false"),
         (0, "0"),
         ("sun:04:00-sun:04:30", "sun:04:00-sun:04:30"),
-        (("a", "b"), "[a, b]"),
+        (("postgresql", "upgrade"), "[postgresql, upgrade]"),
         ((), "[]"),
         ((("coreCount", "2"),), "[coreCount=2]"),
         (FrozenMap({"b": "2", "a": "1"}), "{a: 1, b: 2}"),

@@ -12,9 +12,10 @@ from botocore.stub import ANY, Stubber
 from desired_state.model import Database
 from desired_state.values import FrozenMap
 from reconcilers import rds_changes as verbs
-from reconcilers.contract import Change, Drift, Stalled, Unseen
+from reconcilers.contract import Absent, Change, Drift, NotNow, Stalled, Unseen
+from reconcilers.rds_reads import RdsReads
 from reconcilers.rds_settings import Difference, differences
-from reconcilers.rds_writes import Busy, InstanceWrites
+from reconcilers.rds_writes import InstanceWrites, NoCapacity
 from reconcilers.secrets import Moved
 from tests.reconcilers.ecs_world import SESSION
 from tests.reconcilers.fake_aws import SECRET, Fakes, refused
@@ -166,8 +167,8 @@ def test_without_a_restore_in_the_file_nothing_is_made_to_its_instance(aws: Writ
     [
         ("DBInstanceAlreadyExists", Unseen, "RDS says that the instance exists, and does not show it yet"),
         ("DBInstanceAlreadyExistsFault", Unseen, "RDS says that the instance exists"),
-        ("InvalidDBInstanceState", Busy, "it is asked again"),
-        ("InsufficientDBInstanceCapacity", Busy, "RDS does not do that now (InsufficientDBInstanceCapacity): "),
+        ("InvalidDBInstanceState", NotNow, "RDS takes no change of the instance now: the words of RDS; it is asked"),
+        ("InsufficientDBInstanceCapacity", NoCapacity, "(InsufficientDBInstanceCapacity); it is asked again"),
         ("InstanceQuotaExceeded", Stalled, "raise the quota or remove an instance"),
         ("StorageQuotaExceeded", Stalled, "RDS has no room left (StorageQuotaExceeded): the words of RDS; raise"),
         ("InvalidRestoreFault", ClientError, "the words of RDS"),
@@ -188,7 +189,7 @@ def test_after_every_try_instances_are_read_again(aws: Writes) -> None:
     aws.make(verbs.Reboot())
     aws.fakes.rds.instances()
     aws.stubber.add_client_error("reboot_db_instance", "InvalidDBInstanceState")
-    with pytest.raises(Busy):
+    with pytest.raises(NotNow):
         aws.make(verbs.Reboot())
     aws.fakes.rds.instances()
     assert aws.fakes.calls["DescribeDBInstances"] == 3
@@ -254,9 +255,71 @@ def test_a_snapshot_is_asked_for_once_a_pass_also_where_there_is_none(aws: Write
     aws.fakes.aws_rds.snapshots = {"s": {"DBSnapshotIdentifier": "s"}}
     for _ in range(2):
         aws.fakes.rds.snapshot("s")
-        with pytest.raises(Exception, match="there is no snapshot gone: correct its name in the file"):
+        with pytest.raises(Absent, match="there is no snapshot gone: correct its name in the file"):
             aws.fakes.rds.snapshot("gone")
     assert aws.fakes.calls["DescribeDBSnapshots"] == 2
+
+
+class Pages:
+    """One operation of RDS that is answered page by page, or an error."""
+
+    def __init__(self, *pages: list[dict[str, Any]], key: str = "DBSnapshots", error: Exception | None = None) -> None:
+        self.pages = [{key: page} for page in pages]
+        self.error = error
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+        connection: Any = SimpleNamespace(reading=lambda _: self)
+        self.reads = RdsReads(connection)
+
+    def get_paginator(self, operation: str) -> Any:
+        return SimpleNamespace(paginate=lambda **asked: self.asked.append((operation, asked)) or self.pages)
+
+    def describe_db_engine_versions(self, **asked: Any) -> dict[str, Any]:
+        self.asked.append(("describe_db_engine_versions", asked))
+        if self.error:
+            raise self.error
+        return self.pages[0]
+
+
+def test_instances_come_a_hundred_at_a_time() -> None:
+    aws = Pages([{"DBInstanceIdentifier": "a"}], [{"DBInstanceIdentifier": "b"}], key="DBInstances")
+    assert list(aws.reads.instances()) == ["a", "b"]
+    assert aws.asked == [("describe_db_instances", {"PaginationConfig": {"PageSize": 100}})]
+
+
+def test_the_snapshots_of_an_instance_are_told_newest_first() -> None:
+    old, new = {"SnapshotCreateTime": TAKEN}, {"SnapshotCreateTime": NOW}
+    aws = Pages([{**old, "DBSnapshotIdentifier": "old"}, {"DBSnapshotIdentifier": "being-taken"}], [])
+    aws.pages.append({"DBSnapshots": [{**new, "DBSnapshotIdentifier": "new"}, {"DBSnapshotIdentifier": "taken-too"}]})
+    assert [each.name for each in aws.reads.snapshots_of(LIKE)][2:] == ["new", "old"]
+    assert aws.asked == [("describe_db_snapshots", {"DBInstanceIdentifier": LIKE})]
+
+
+@pytest.mark.parametrize(
+    ("versions", "offered"),
+    [
+        ([{"Status": "available"}], True),
+        ([{}], True),
+        ([{"Status": "deprecated"}], False),
+        ([{"Status": "deprecated"}, {"Status": "available"}], True),
+        ([], False),
+    ],
+)
+def test_whether_a_version_is_still_offered(versions: list[dict[str, Any]], offered: bool) -> None:
+    aws = Pages(versions, key="DBEngineVersions")
+    assert aws.reads.offers("postgres", "16.4") is offered
+    assert aws.asked == [("describe_db_engine_versions", {"Engine": "postgres", "EngineVersion": "16.4"})]
+
+
+def test_an_endpoint_that_knows_no_versions_offers_them_all() -> None:
+    assert Pages(error=refused("InvalidAction")).reads.offers("postgres", "16.4")
+    with pytest.raises(ClientError):
+        Pages(error=refused("AccessDenied")).reads.offers("postgres", "16.4")
+
+
+def test_an_answer_without_a_snapshot_is_one_that_is_not_there(aws: Writes) -> None:
+    aws.fakes.aws_rds.describe_db_snapshots = lambda **_: {}  # type: ignore[assignment,method-assign,misc]
+    with pytest.raises(Absent):
+        aws.fakes.rds.snapshot("s")
 
 
 def test_a_mistake_of_rds_is_not_a_snapshot_that_is_not_there(aws: Writes) -> None:

@@ -13,6 +13,7 @@ from reconcilers.contract import (
     Change,
     Condition,
     Drift,
+    Gate,
     Observation,
     Reconciler,
     Refusal,
@@ -117,6 +118,28 @@ def test_a_refused_change_is_reported_and_not_made(live: Observation, condition:
     assert (outcome.condition, outcome.reason) == (condition, reason)
     assert (outcome.changes, outcome.drifts, outcome.attempts) == ((PAINT,), PAINT.drifts, ())
     assert house.applied == []
+
+
+WAITING = "waits until no task runs"
+
+
+@pytest.mark.parametrize(
+    ("live", "gate", "condition", "reason"),
+    [
+        pytest.param(Observation(waiting=WAITING), allow, Condition.PROGRESSING, WAITING, id="it waits"),
+        pytest.param(Observation(waiting=WAITING), refuse, Condition.DRIFTED, "mode is observe", id="nobody may write"),
+        pytest.param(
+            Observation(waiting=WAITING, held="held until noon"), allow, Condition.DRIFTED, "held until noon", id="held"
+        ),
+        pytest.param(Observation(waiting=WAITING, blocked="no"), allow, Condition.STALLED, "no", id="blocked"),
+    ],
+)
+def test_what_waits_is_not_made_yet(live: Observation, gate: Gate, condition: Condition, reason: str) -> None:
+    house = House(live, (PAINT,))
+    outcome = reconcile(house, "green", gate)
+    assert (outcome.condition, outcome.reason) == (condition, reason)
+    assert (outcome.changes, outcome.attempts, house.applied) == ((PAINT,), (), [])
+    assert reconcile(House(live), "green", gate).reason in ("", "no")  # there is nothing to wait for
 
 
 def test_a_newer_commit_preempts_what_is_settling_or_overdue() -> None:

@@ -12,7 +12,7 @@ from reconcilers import rds_changes as verbs
 from reconcilers.contract import Absent
 from reconcilers.rds_reads import Instance, Snapshot
 from reconcilers.restoring import (
-    _BROKEN,
+    BROKEN,
     DEADLINE,
     USABLE,
     Restoring,
@@ -241,8 +241,9 @@ def test_how_long_the_last_one_took(instances: tuple[tuple[int, int | None], ...
     assert change.takes == takes
 
 
-def test_a_tag_that_is_no_instant_does_not_count() -> None:
-    (change,) = absent(**{LIKE: instance(tags={ASKED: "yesterday"})}).steps
+@pytest.mark.parametrize("asked", ["yesterday", "2024-01-25", "2024-01-25T12:00:00"])
+def test_a_tag_that_is_no_instant_does_not_count(asked: str) -> None:
+    (change,) = absent(**{LIKE: instance(tags={ASKED: asked})}).steps
     assert isinstance(change, verbs.Restore)
     assert change.takes == ""
 
@@ -303,15 +304,15 @@ def test_one_that_is_as_it_must_be_may_be_used(status: str) -> None:
     assert there(restored(status=status)) == Restoring(GOAL)
 
 
-@pytest.mark.parametrize("status", sorted(_BROKEN))
+@pytest.mark.parametrize("status", sorted(BROKEN))
 def test_one_that_is_broken_is_blocked(status: str) -> None:
     found = there(restored(status=status))
-    assert found.blocked == (f"instance {NAME} is {status}: {_BROKEN[status]}; or restore again under a new name")
+    assert found.blocked == (f"instance {NAME} is {status}: {BROKEN[status]}; or restore again under a new name")
     assert replace(found, blocked="") == Restoring()
 
 
 def test_no_state_is_both_usable_and_broken() -> None:
-    assert not USABLE & set(_BROKEN)
+    assert not USABLE & set(BROKEN)
 
 
 @pytest.mark.parametrize("status", sorted(USABLE))
@@ -325,31 +326,31 @@ def test_one_that_is_available_and_shows_no_endpoint_is_not_published(status: st
     [
         pytest.param(
             restored(status="creating", host="", created=None),
-            f"RDS is creating {NAME} from {SNAPSHOT}, for 10 min so far",
+            f"RDS is creating {NAME} from {SNAPSHOT}, for 10 min so far; 10 to 15 min is usual",
             15.0,
             id="creating",
         ),
         pytest.param(
             restored(status="creating", host="", created=None, tags={ASKED: ago(0.1)}),
-            f"RDS is creating {NAME} from {SNAPSHOT}, for some seconds so far",
+            f"RDS is creating {NAME} from {SNAPSHOT}, for some seconds so far; 10 to 15 min is usual",
             1.0,
             id="just asked for",
         ),
         pytest.param(
             restored(status="creating", tags={ASKED: ago(1.55)}),
-            f"RDS is creating {NAME} from {SNAPSHOT}, for 90 s so far",
+            f"RDS is creating {NAME} from {SNAPSHOT}, for 90 s so far; 10 to 15 min is usual",
             4.65,
             id="in steps of ten seconds",
         ),
         pytest.param(
             restored(status="creating", tags={ASKED: "?"}, created=at(5)),
-            f"RDS is creating {NAME} from {SNAPSHOT}, for 5 min so far",
+            f"RDS is creating {NAME} from {SNAPSHOT}, for 5 min so far; 10 to 15 min is usual",
             15.0,
             id="with a tag that is no instant",
         ),
         pytest.param(
             restored(status="creating", tags={ASKED: "?"}, created=None),
-            f"RDS is creating {NAME} from {SNAPSHOT}, for some seconds so far",
+            f"RDS is creating {NAME} from {SNAPSHOT}, for some seconds so far; 10 to 15 min is usual",
             1.0,
             id="nobody knows since when",
         ),
@@ -447,9 +448,9 @@ def test_parameters_take_effect_by_a_reboot_before_the_password_is_set() -> None
 def test_the_master_user_gets_the_password_of_the_secret_before_it_is_used() -> None:
     found = there(restored(), MASTER)
     assert [change.asks for change in found.steps] == [
-        ("set_password", f"master_user=password of version {V2}"),
+        ("set_password", "master_user=the password of the secret", V2),
     ]
-    assert drifts(found) == [("master_user", "password of the snapshot's time", f"password of version {V2}")]
+    assert drifts(found) == [("master_user", "the password that it has", "the password of the secret")]
     assert found.endpoint is None
 
 
@@ -493,6 +494,26 @@ def test_one_that_was_verified_belongs_to_others() -> None:
     assert used(verified) == Restoring(GOAL)
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        pytest.param({"pending": frozenset({"DBInstanceClass"})}, id="a change that waits for the maintenance window"),
+        pytest.param({"groups": frozenset({"in-sync", "pending-maintenance-apply"})}, id="a group that does"),
+        pytest.param({"groups": frozenset({"pending-reboot"})}, id="a group that waits for a reboot"),
+        pytest.param({"settings": {"instance_class": "db.r7g.4xlarge", "subnet_group": "x"}}, id="other settings"),
+        pytest.param({"created": at(60 * 24)}, id="made long ago"),
+    ],
+)
+def test_one_that_was_verified_is_gone_back_to_as_it_is(more: dict[str, Any]) -> None:
+    found = there(restored(tags={VERIFIED: ago(60), ASKED: ago(60 * 24)}, **more))
+    assert (found.endpoint, steps(found), found.blocked, found.settling) == (GOAL, [], "", "")
+
+
+def test_one_that_was_verified_is_not_being_restored_while_it_starts() -> None:
+    found = there(restored(tags={VERIFIED: ago(60), ASKED: ago(600)}, status="starting"))
+    assert (found.settling, found.overdue) == (f"instance {NAME} is starting", "")
+
+
 def test_what_is_as_it_must_be_is_marked_so() -> None:
     found = used(restored())
     assert (steps(found), found.endpoint, found.advice) == (["mark_verified"], GOAL, ())
@@ -508,9 +529,19 @@ def test_what_is_not_yet_as_it_must_be_is_completed() -> None:
 
 
 def test_what_can_never_be_as_it_must_be_is_said_once_and_marked() -> None:
-    found = used(restored(settings={"subnet_group": "default"}))
+    features = {"processor_features": (("coreCount", "2"),)}
+    found = used(restored(), like=instance(settings=features))
     assert (steps(found), found.endpoint, advice(found)) == (["mark_verified"], GOAL, ["settings_differ"])
-    assert "cannot be changed: subnet_group is default, not private" in found.advice[0].message
+    assert "cannot be changed: processor_features is none, not [coreCount=2]" in found.advice[0].message
+
+
+@pytest.mark.parametrize(
+    "changed", [{"subnet_group": "default"}, {"instance_class": "db.r7g.4xlarge"}, {"publicly_accessible": True}]
+)
+def test_what_somebody_changed_while_it_is_in_use_is_not_changed_back(changed: dict[str, Any]) -> None:
+    like = instance(settings={"publicly_accessible": False})
+    found = used(restored(settings={"publicly_accessible": False, **changed}), like=like)
+    assert (steps(found), found.endpoint, found.advice) == (["mark_verified"], GOAL, ())
 
 
 def test_while_rds_takes_its_first_backup_nothing_is_changed_and_nothing_waits() -> None:
@@ -591,6 +622,9 @@ def test_a_time_as_people_say_it(seconds: float, text: str) -> None:
         pytest.param("a", ["a", "a-2", "a-3"], "a-4", id="taken several times"),
         pytest.param("a" * 63, ["a" * 63], "a" * 59 + "-2", id="as long as a name may be"),
         pytest.param("a" * 58 + "-bcde", ["a" * 58 + "-bcde"], "a" * 58 + "-2", id="cut at a hyphen"),
+        pytest.param(
+            "a" * 58 + "-bcde", ["a" * 58 + "-bcde", "a" * 58 + "-2"], "a" * 58 + "-3", id="cut there, and taken"
+        ),
     ],
 )
 def test_a_name_that_is_free(name: str, taken: list[str], free: str) -> None:

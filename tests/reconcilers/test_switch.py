@@ -8,6 +8,7 @@ import pytest
 
 from desired_state.model import Database, Endpoint
 from reconcilers.contract import Absent, Stalled
+from reconcilers.restoring import BROKEN
 from reconcilers.secret_text import Address
 from reconcilers.secret_values import unfit
 from reconcilers.switch import Switch
@@ -116,16 +117,78 @@ def test_a_pinned_endpoint_gets_the_port_of_its_instance_where_it_says_none(
     assert (found.goal, found.elsewhere, found.moves, found.pending) == (goal, elsewhere, moves, moves)
 
 
-def test_instances_are_asked_for_only_where_the_host_changes_and_no_port_is_pinned(aws: Fakes) -> None:
-    for endpoint, asked in ((OLD, 0), ("db.internal:1", 0), ("db.internal", 1)):
+def test_instances_are_asked_for_only_where_the_host_changes(aws: Fakes) -> None:
+    for endpoint, asked in ((OLD, 0), (f"{OLD}:1", 0), ("db.internal:1", 1), ("db.internal", 1)):
         look(aws, pinned(endpoint=endpoint))
         assert aws.calls["DescribeDBInstances"] == asked
 
 
-@pytest.mark.parametrize("error", [refused("AccessDenied"), refused("404", status=404), refused("InternalFailure")])
-def test_an_endpoint_is_pinned_as_it_is_written_where_instances_cannot_be_read(aws: Fakes, error: Exception) -> None:
+@pytest.mark.parametrize("error", [refused("AccessDenied"), refused("404", status=404)])
+def test_an_endpoint_is_pinned_as_it_is_written_where_instances_may_not_be_read(aws: Fakes, error: Exception) -> None:
     aws.aws_rds.error = error
     assert look(aws, pinned(endpoint=f"other.{DOMAIN}")).goal == Endpoint(host=f"other.{DOMAIN}")
+
+
+@pytest.mark.parametrize("error", [refused("Throttling"), refused("InternalFailure", status=500), OSError("no answer")])
+def test_nothing_is_published_with_a_guessed_port_while_instances_cannot_be_read(aws: Fakes, error: Exception) -> None:
+    aws.aws_rds.error = error
+    for endpoint in (f"other.{DOMAIN}", f"other.{DOMAIN}:5433"):
+        with pytest.raises(type(error)):
+            look(aws, pinned(endpoint=endpoint))
+    assert look(aws, pinned(endpoint=OLD)).goal == Endpoint(host=OLD)
+
+
+def test_the_port_of_a_host_that_is_no_instance_is_the_one_that_it_had(aws: Fakes) -> None:
+    aws.secret.texts |= {V1: holding("pooler.internal", 6432), V2: holding(OLD)}
+    assert look(aws, pinned(endpoint="POOLER.internal")).goal == Endpoint(host="POOLER.internal", port=6432)
+    assert look(aws, pinned(endpoint="other.internal")).goal == Endpoint(host="other.internal")
+
+
+@pytest.mark.parametrize("status", sorted(BROKEN))
+@pytest.mark.parametrize("port", ["", ":5432"])
+def test_nobody_is_led_to_an_instance_that_takes_no_connections(aws: Fakes, status: str, port: str) -> None:
+    aws.aws_rds.add("other", DBInstanceStatus=status)
+    with pytest.raises(Stalled) as stalled:
+        look(aws, pinned(endpoint=f"Other.{DOMAIN}{port}"))
+    assert str(stalled.value) == (
+        f"instance other is {status}: {BROKEN[status]}; nothing is published until it is available"
+    )
+
+
+@pytest.mark.parametrize("status", ["stopped", "deleting"])
+def test_the_database_that_is_in_use_is_no_longer_led_to(aws: Fakes, status: str) -> None:
+    aws.aws_rds.add(LIKE, DBInstanceStatus=status)
+    assert not look(aws, pinned(endpoint=OLD)).elsewhere
+    assert look(aws, pinned(endpoint=f"{OLD}:5433")).elsewhere
+
+
+@pytest.mark.parametrize(
+    ("login", "stalls"),
+    [
+        pytest.param({"password": "0ld"}, True, id="another password"),
+        pytest.param({"user": "other"}, True, id="another user"),
+        pytest.param({}, False, id="the same"),
+    ],
+)
+def test_nobody_is_led_back_to_a_database_that_had_another_login(
+    aws: Fakes, login: dict[str, Any], stalls: bool
+) -> None:
+    aws.secret.put(V3, holding("elsewhere", **login), NOW - HOUR)
+    back = pinned(endpoint=Endpoint(host=OLD))
+    if not stalls:
+        assert look(aws, back).pending
+        return
+    with pytest.raises(Stalled) as stalled:
+        look(aws, back)
+    assert f"named {OLD} last with another login: pin secret_version: {V2} to go back" in str(stalled.value)
+    assert f"secret_version: {V3} to keep" in str(stalled.value)
+    for version in (V2, V3):
+        assert look(aws, pinned(endpoint=Endpoint(host=OLD), secret_version=version)).pending
+
+
+def test_an_instance_without_an_endpoint_listens_nowhere(aws: Fakes) -> None:
+    aws.aws_rds.add("odd", Endpoint={})
+    assert aws.rds.at("") is None
 
 
 def test_two_places_that_disagree_are_elsewhere_and_move(aws: Fakes) -> None:
@@ -177,6 +240,23 @@ def test_an_earlier_version_is_compared_at_the_pinned_endpoint(aws: Fakes) -> No
     assert (found.renewed, found.moves, found.goal) == (True, True, Endpoint(host="db.internal", port=6))
     aws.secret.put(V3, holding("db.internal", 6), NOW)
     assert not look(aws, database).elsewhere
+
+
+def test_an_earlier_version_is_put_once_with_the_port_of_the_pinned_instance(aws: Fakes) -> None:
+    aws.aws_rds.add("other", Endpoint={"Address": f"other.{DOMAIN}", "Port": 5433})
+    database = pinned(secret_version=V1, endpoint=f"other.{DOMAIN}")
+    assert look(aws, database).goal == Endpoint(host=f"other.{DOMAIN}", port=5433)
+    aws.secret.put(V3, holding(f"other.{DOMAIN}", 5433), NOW)
+    found = look(aws, database)
+    assert (found.renewed, found.elsewhere) == (False, False)
+
+
+def test_a_version_that_names_no_host_leads_nowhere(aws: Fakes) -> None:
+    aws.secret.texts[V1] = holding("")
+    with pytest.raises(Stalled) as stalled:
+        look(aws, pinned(secret_version=V1))
+    assert str(stalled.value) == f"version {V1} of secret {SECRET} names no host: pin another secret_version"
+    assert look(aws, pinned(secret_version=V1, endpoint="db.internal:6")).goal == Endpoint(host="db.internal", port=6)
 
 
 def test_the_current_version_pinned_is_in_sync(aws: Fakes) -> None:
@@ -249,11 +329,34 @@ def test_a_snapshot_that_is_not_there_is_absent(aws: Fakes) -> None:
         look(aws, pinned(restore=restore(snapshot=None, to_time=TAKEN, of="gone")))
 
 
+def test_a_point_in_time_is_that_of_the_instance_that_it_is_of(aws: Fakes) -> None:
+    found = look(aws, pinned(restore=restore(snapshot=None, to_time=TAKEN, of=LIKE)))
+    assert found.restoring is not None
+    assert [change.verb for change in found.restoring.steps] == ["restore"]
+    aws.aws_rds.instances[LIKE]["LatestRestorableTime"] = TAKEN - HOUR
+    found = look(aws, pinned(restore=restore(snapshot=None, to_time=TAKEN, of=LIKE)))
+    assert found.restoring is not None
+    assert found.restoring.settling.startswith(f"by now {LIKE} can be restored to 2024-02-24T02:00:00Z")
+
+
+def test_an_earlier_version_waits_for_the_instance(aws: Fakes) -> None:
+    found = look(aws, pinned(restore=restore(), secret_version=V1))
+    assert (found.goal, found.renewed, found.moves, found.elsewhere, found.pending) == (
+        None,
+        False,
+        False,
+        False,
+        False,
+    )
+
+
 def test_a_shared_snapshot_is_asked_for_by_its_arn(aws: Fakes) -> None:
     arn = "arn:aws:rds:us-east-1:210987654321:snapshot:shared"
     aws.aws_rds.snapshots[arn] = aws.aws_rds.snapshots[SNAPSHOT]
     assert look(aws, pinned(restore=restore(snapshot=arn))).restoring is not None
     assert aws.calls["IncludeShared"] == 1
+    look(aws, pinned(restore=restore()))
+    assert aws.calls["IncludeShared"] == 0
 
 
 @pytest.mark.parametrize(
@@ -283,7 +386,7 @@ def test_the_master_user_gets_the_password_of_the_pinned_version(aws: Fakes) -> 
     found = look(aws, database)
     assert found.restoring is not None
     assert [change.asks for change in found.restoring.steps] == [
-        ("set_password", f"master_user=password of version {V1}")
+        ("set_password", "master_user=the password of the secret", V1)
     ]
     aws.aws_rds.add(NAME, tags={**KNOWN, PASSWORD: V1})
     found = look(aws, database)
@@ -324,6 +427,15 @@ def outdated(aws: Fakes, **more: Any) -> str:
     return found.restoring.blocked
 
 
+def foretold(aws: Fakes, **more: Any) -> str:
+    """The same, before the restore is made."""
+    found = look(aws, pinned(restore=restore(), **more))
+    assert found.restoring is not None
+    assert [change.verb for change in found.restoring.steps] == ["restore"]
+    (said,) = [each.message for each in found.restoring.advice if each.type == "password_outdated"] or [""]
+    return said
+
+
 SINCE = f"the restored data is of 2024-02-24T03:00:00Z, and secret {SECRET} has changed since"
 
 
@@ -335,7 +447,41 @@ def test_a_secret_older_than_the_data_has_the_password_of_the_data(aws: Fakes) -
 
 def test_a_younger_secret_with_another_password_names_the_version_to_pin(aws: Fakes) -> None:
     aws.secret.put(V3, holding(OLD, password="rotated"), TAKEN + HOUR)
-    assert outdated(aws) == f"{SINCE}, so its password may not be the one of that time: pin secret_version: {V2}"
+    assert outdated(aws) == (
+        f"{SINCE}, so its password may not be the one of that time: pin secret_version: {V2} "
+        f"(and to go back one day, {V3})"
+    )
+
+
+def test_a_restore_that_will_not_be_published_says_so_before_it_is_made(aws: Fakes) -> None:
+    assert foretold(aws) == ""
+    aws.secret.put(V3, holding(OLD, password="rotated"), TAKEN + HOUR)
+    assert foretold(aws) == f"what is restored will not be published: {outdated(aws)}"
+
+
+def test_what_was_in_use_before_may_have_got_the_new_password(aws: Fakes) -> None:
+    aws.secret.put(V3, holding(OLD, password="rotated"), TAKEN + HOUR)
+    aws.aws_rds.add(NAME, tags={**KNOWN, VERIFIED: ago(60)})
+    assert look(aws, pinned(restore=restore())).goal == Endpoint(host=HOST, port=5432)
+
+
+def test_a_password_that_cannot_be_told_may_be_another_too(aws: Fakes) -> None:
+    text = {**json.loads(holding(OLD, password="rotated")), "url": f"postgres://app:hunter2@{OLD}/x"}
+    aws.secret.put(V3, json.dumps(text), TAKEN + HOUR)
+    said, why = foretold(aws), outdated(aws)
+    assert why.startswith(f"secret {SECRET}: its key password and its key url name two different passwords")
+    assert f"; {SINCE}" in why
+    assert why in said
+    aws.secret.made[V3] = TAKEN
+    assert outdated(aws) == ""
+
+
+def test_the_time_of_the_data_is_told_in_utc(aws: Fakes) -> None:
+    aws.secret.put(V3, holding(OLD, password="rotated"), NOW)
+    aws.aws_rds.add(NAME, tags={**KNOWN, DATA: "2024-02-24T03:55:00+01:00"})
+    found = look(aws, pinned(restore=restore())).restoring
+    assert found is not None
+    assert found.blocked.startswith("the restored data is of 2024-02-24T02:55:00Z")
 
 
 @pytest.mark.parametrize("host", [OLD, "another.example"])
@@ -353,6 +499,8 @@ def test_the_version_to_pin_is_the_newest_that_is_as_old_as_the_data(aws: Fakes)
     aws.secret.made |= {V1: TAKEN - HOUR, V2: TAKEN + HOUR}
     aws.secret.put(V3, holding(OLD, password="rotated"), TAKEN + 2 * HOUR)
     assert f"pin secret_version: {V1}" in outdated(aws)
+    aws.secret.made[V2] = TAKEN
+    assert f"pin secret_version: {V2}" in outdated(aws)
 
 
 def test_without_a_version_as_old_a_person_has_to_know(aws: Fakes) -> None:
@@ -377,7 +525,7 @@ def test_a_pinned_version_is_a_persons_word(aws: Fakes) -> None:
     assert outdated(aws, secret_version=V3) == ""
 
 
-@pytest.mark.parametrize("data", ["", "yesterday"])
+@pytest.mark.parametrize("data", ["", "yesterday", "2024-02-24 03:00:00"])
 def test_an_instance_that_does_not_say_when_its_data_is_of_is_not_compared(aws: Fakes, data: str) -> None:
     aws.secret.put(V3, holding(OLD, password="rotated"), TAKEN + HOUR)
     aws.aws_rds.add(NAME, tags={**KNOWN, DATA: data})
