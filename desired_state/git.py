@@ -89,8 +89,10 @@ def shown_location(location: str) -> str:
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
 
 
-def git(*words: str, timeout: float, folder: Path | None = None, remote: Remote | None = None) -> bytes:
-    """What a git command prints. Failed: it ended with an error, or did not end within `timeout` seconds."""
+def git(
+    *words: str, timeout: float, folder: Path | None = None, remote: Remote | None = None, told: bytes = b""
+) -> bytes:
+    """What a git command prints, `told` on its standard input. Failed: an error, or no end within `timeout` seconds."""
     environ = {name: os.environ[name] for name in _KEPT if name in os.environ} | _FIXED
     settings = [*_SETTINGS]
     if remote and remote.credentials["TRUEUP_GIT_TOKEN"]:
@@ -103,20 +105,20 @@ def git(*words: str, timeout: float, folder: Path | None = None, remote: Remote 
             [*command, *words],
             env=environ,
             cwd="/",
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if told else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
     except FileNotFoundError:
         raise Failed("the program git is not installed") from None
-    return _ended(process, words[0], timeout)
+    return _ended(process, words[0], timeout, told)
 
 
-def _ended(process: subprocess.Popen[bytes], verb: str, timeout: float) -> bytes:
+def _ended(process: subprocess.Popen[bytes], verb: str, timeout: float, told: bytes) -> bytes:
     with process:
         try:
-            out, err = process.communicate(timeout=timeout)
+            out, err = process.communicate(told or None, timeout=timeout)
         except BaseException as error:
             # git starts others (ssh, git-remote-https), which outlive it unless their whole group is ended.
             os.killpg(process.pid, signal.SIGKILL)

@@ -30,6 +30,7 @@ class SecretState:
     changed: datetime  # tasks older than this were started with an older value
     blocked: str  # why it must not be written, and what to do; empty where it may be
     previous: str = ""  # the version id that AWSPREVIOUS is on; empty where there is none
+    undone: bool = False  # AWSPREVIOUS is the younger of the two: AWSCURRENT was moved back
     deleted: bool = False  # scheduled for deletion: its value cannot be read, so no task can start with it
 
 
@@ -117,6 +118,7 @@ class Secrets:
             changed=told.get("LastChangedDate", created) if moved_back else created,
             blocked=_blocked(secret, told, current),
             previous=previous,
+            undone=moved_back,
             deleted="DeletedDate" in told,
         )
 

@@ -39,7 +39,14 @@ def test_the_story_ends_well_and_can_be_gone_on_with_by_hand(
     assert process.poll() is None, told
     children = psutil.Process(process.pid).children(recursive=True)
 
-    for chapter in ("A bad release", "The rollback", "A change by hand", "there and back", "Maintenance"):
+    for chapter in (
+        "A bad release",
+        "The rollback",
+        "A change by hand",
+        "there and back",
+        "The database rollback",
+        "Maintenance",
+    ):
         assert re.search(rf"{chapter} +\d+\.\d s", told), told
     assert "0 RegisterTaskDefinition" in told
     assert "503 Service under maintenance" in told
