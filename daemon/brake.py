@@ -80,11 +80,13 @@ class Brake:
 
     def _count(self, attempt: Attempt) -> None:
         """Whether a write repaired something, rather than enacted the commit or repeated what was lost."""
+        if attempt.result is not Result.OK:
+            return  # nobody changed it back: it may never have been made
         for drift in attempt.change.drifts:
             drifted = (drift.field, drift.desired)
             if self._settled or drifted in self._enacted:
                 self._repairs[drifted].append(self._now())
-            elif attempt.result is Result.OK:
+            else:
                 self._enacted.add(drifted)
 
     def _see(self, outcome: Outcome) -> None:

@@ -7,7 +7,6 @@ from daemon.wiring import Entry
 from desired_state.model import Environment, Mode
 from reconcilers.aws import Connection, sentence
 from reconcilers.contract import Change, Condition, Outcome, Refusal, Stalled
-from reconcilers.database import LiveDatabase
 
 PLANNED = "would be changed"  # by a pass, were this not a plan
 
@@ -28,7 +27,8 @@ def by_order(entry: Entry, changes: tuple[Change, ...], tracked: Mapping[Key, Tr
     for name in entry.waits_for:
         database = tracked.get(("database", name))
         outcome = database.outcome if database else None
-        if outcome and _holds_up(outcome):
+        hopeless = outcome is not None and outcome.condition is Condition.STALLED
+        if outcome and _holds_up(outcome) and not (hopeless and _comes_back(changes)):
             stuck = outcome.condition in (Condition.STALLED, Condition.DRIFTED)
             reason = f"waits for database {name} ({outcome.condition.value}: {outcome.reason})"
             return Refusal(Condition.DRIFTED if stuck else Condition.PROGRESSING, reason)
@@ -41,9 +41,13 @@ def by_order(entry: Entry, changes: tuple[Change, ...], tracked: Mapping[Key, Tr
     return Refusal(Condition.PROGRESSING, f"leaves maintenance once {', '.join(moving)} has settled")
 
 
+def _comes_back(changes: tuple[Change, ...]) -> bool:
+    """Whether a service returns from 0 tasks: also for a move that is not made, it finds the database of before."""
+    drifts = (drift for change in changes for drift in change.drifts)
+    return any(drift.field == "desired_count" and drift.live == "0" for drift in drifts)
+
+
 def _holds_up(outcome: Outcome) -> bool:
-    if isinstance(outcome.live, LiveDatabase) and outcome.live.still and outcome.condition is Condition.STALLED:
-        return False  # what stopped for a move that is not made comes back, to the database of before
     if outcome.changes:
         failing = outcome.condition in (Condition.STALLED, Condition.RETRYING)
         return not all(change.aside or (change.lenient and failing) for change in outcome.changes)

@@ -78,10 +78,21 @@ class BackupReads:
                 yield each.name
 
     def _names(self, database: Database) -> Iterator[str]:
-        if in_use := self._in_use(database):
-            yield in_use
+        yield from self._pointed_at(database)
         if restore := database.restore:
             yield from (each for each in (restore.like, restore.of, restore.instance) if each)
+
+    def _pointed_at(self, database: Database) -> Iterator[str]:
+        """The instances that the secret and the file point at, also gone ones: their snapshots may be there."""
+        try:
+            hosts = [each.host for each in self._switches.addresses(database)]
+        except (Absent, Stalled):
+            hosts = []
+        for host in [*hosts, *([database.endpoint.host] if database.endpoint else [])]:
+            instance = self._rds.at(host)
+            first, _, rest = host.lower().partition(".")
+            if instance or ".rds." in rest:
+                yield instance.name if instance else first
 
     def _in_use(self, database: Database) -> str:
         try:

@@ -113,7 +113,7 @@ class DatabaseReconciler(Reconciler[DatabasePin, LiveDatabase]):
         if dns and live.record and live.goal and not live.record.leads_to(live.goal.host, dns.ttl):
             yield _point(dns.record, live.record, live.goal.host, dns.ttl)
         if not live.steps and not live.elsewhere:
-            yield from live.later
+            yield from live.later[:1]  # RDS takes one change of an instance at a time
 
     def apply(self, desired: DatabasePin, change: Change) -> None:
         try:
@@ -191,6 +191,8 @@ def _ahead(database: Database, switch: Switch, record: Record | None) -> Iterato
     if switch.goal is not None or restore is None:
         return
     there = f"the endpoint of {restore.instance}"
+    if database.secret_version not in (None, switch.state.current):
+        yield Ahead("publish", Drift("secret_version", switch.state.current, database.secret_version or ""))
     yield Ahead("publish", Drift("endpoint", " and ".join(dict.fromkeys(map(str, switch.found))), there))
     if database.dns and record:
         drift = Drift(f"dns {database.dns.record}", record.host or "absent", there)

@@ -111,6 +111,10 @@ def present(
         return Restoring(
             blocked=f"{instance.name} belongs to the cluster {instance.cluster}; only instances can be restored"
         )
+    if FROM not in instance.tags and not secret.elsewhere:  # Terraform takes away tags that it does not know
+        message = f"instance {instance.name} is in use, and its tags no longer say what it was restored from"
+        endpoint = Endpoint(host=instance.host, port=instance.port)
+        return Restoring(endpoint, advice=(Advice("not_recorded", f"{message}: nothing more of it is compared"),))
     if (made_from := instance.tags.get(FROM)) != mark(restore.source):
         said = f"was restored from {made_from}" if made_from else "was not restored by trueup"
         mend = (
@@ -161,7 +165,7 @@ def _staged(restore: Restore, instance: Instance, like: Instance | None, secret:
     steps, blocked = _before_use(restore, instance, like, secret)
     if steps or blocked:
         # RDS may refuse a change while it takes the first backup: that is asked for seldom.
-        slow = min(20.0, taken / 5) if instance.status != "available" else 0.0
+        slow = min(60.0, taken / 5) if instance.status != "available" else 0.0
         return Restoring(steps=steps, blocked=blocked, pace=slow)
     return Restoring(Endpoint(host=instance.host, port=instance.port), advice=_not_compared(instance, secret))
 
@@ -173,7 +177,7 @@ def _settling(instance: Instance, taken: float, *, again: bool) -> str:
         return f"RDS is creating {instance.name} from {instance.tags[FROM]}, for {span(taken)} so far; {usual}"
     if instance.status not in USABLE:
         return f"instance {instance.name} is {instance.status}{elapsed}"
-    if again:
+    if again and "MasterUserPassword" not in instance.pending:
         return ""  # what others have deferred to the maintenance window holds nobody up
     if instance.pending:
         changing = ", ".join(sorted(instance.pending))

@@ -9,7 +9,6 @@ from daemon.refusals import by_order
 from daemon.tracked import Key, Tracked
 from daemon.wiring import Entry
 from reconcilers.contract import Absent, Change, Condition, Drift, Observation, Outcome, Refusal, Stalled
-from reconcilers.database import LiveDatabase
 from reconcilers.dns import PointName
 from reconcilers.ecs_count import ForgetTag, RememberTag, SuspendScaling
 from reconcilers.ecs_service import Restart, Scale
@@ -119,13 +118,18 @@ def test_a_service_waits_only_for_what_it_names() -> None:
     assert refusal(outcome, waits_for=("other", "db")) is not None
 
 
-@pytest.mark.parametrize(("still", "comes_back"), [(True, True), (False, False)])
-def test_what_stopped_for_a_move_that_is_refused_comes_back(still: bool, comes_back: bool) -> None:
-    live = LiveDatabase(secret="arn", version="1", still=still)
-    refused = Outcome(Condition.STALLED, "not allowed", (PUBLISH,), live=live)
-    assert (refusal(refused) is None) is comes_back
-    moving = Outcome(Condition.PROGRESSING, "waits", (PUBLISH,), live=live)
-    assert refusal(moving) is not None
+@pytest.mark.parametrize(
+    ("live", "condition", "waits"),
+    [
+        pytest.param("0", Condition.STALLED, False, id="from 0, and only a person can help the database"),
+        pytest.param("0", Condition.PROGRESSING, True, id="from 0, and the database is being moved"),
+        pytest.param("0", Condition.RETRYING, True, id="from 0, and the move is tried again"),
+        pytest.param("2", Condition.STALLED, True, id="from 2"),
+    ],
+)
+def test_what_stopped_for_a_move_that_is_not_made_comes_back(live: str, condition: Condition, waits: bool) -> None:
+    back = Restart(count=4, drifts=(Drift("tasks_started", "then", "now"), Drift("desired_count", live, "4")))
+    assert (refusal(seen(condition, "not allowed", PUBLISH), back) is not None) is waits
 
 
 def test_a_service_of_the_same_name_is_no_database() -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from rehearsal.replaydash_names import DATABASE
+from tests.end_to_end.inside import Inside
 from tests.end_to_end.restores import (
     FIT,
     INSTANCE,
@@ -13,6 +14,7 @@ from tests.end_to_end.restores import (
     REVERTED,
     address,
     assert_led_to,
+    assert_stalled,
     at_rest,
     begun,
     committed,
@@ -114,6 +116,23 @@ def test_with_a_restore_the_master_gets_the_password_of_the_pinned_version(slow:
     assert_led_to(slow, text)
     assert slow.writes().count("PutSecretValue") == 1
     assert not slow.aws.login(INSTANCE, json.loads(text)["username"], FIT)
+
+
+def test_its_revert_leads_nobody_back_with_a_password_that_opens_nothing_and_says_what_to_pin(slow: World) -> None:
+    old = current(slow)
+    rotate(slow)
+    following(slow)
+    new, before = current(slow), slow.secret()
+    committed(slow, restoring(f"secret_version: {old}"))
+    slow.aws.clear_calls()
+
+    slow.git.revert()
+    stuck = at_rest(Inside(slow))
+    assert_stalled(slow, stuck, "with another login", f"pin secret_version: {new}")
+    run = committed(slow, pinned(f"secret_version: {new}"))
+
+    assert run.in_sync(), run.reasons()
+    assert_led_to(slow, before, DATABASE)
 
 
 # --- a user that is not the master
