@@ -162,7 +162,7 @@ def test_without_any_answer_it_says_that_a_task_may_have_been_started(replaydash
     done = replaydash.trueup("migrate", FILE, "api", "--", "unanswered")
 
     assert done.returncode == 1
-    assert "a task may have been started; the same command again follows it, and starts no second one" in done.stderr
+    assert "a task may have been started; while it runs, the same command follows it; once it has ended" in done.stderr
     assert [call["operation"] for call in replaydash.aws.calls() if call["write"]] == ["RunTask"] * 3
 
 

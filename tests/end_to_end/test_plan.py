@@ -57,6 +57,7 @@ def test_from_git_it_reads_what_is_committed_and_writes_nothing(replaydash: Worl
                 }
             ],
             "effect": None,
+            "takes": None,
         }
     ]
     assert replaydash.writes() == []
