@@ -50,10 +50,6 @@ def present(
         return Restoring(
             blocked=f"{instance.name} belongs to the cluster {instance.cluster}; only instances can be restored"
         )
-    if FROM not in instance.tags and not secret.elsewhere:  # Terraform takes away tags that it does not know
-        message = f"instance {instance.name} is in use, and its tags no longer say what it was restored from"
-        endpoint = Endpoint(host=instance.host, port=instance.port)
-        return Restoring(endpoint, advice=(Advice("not_recorded", f"{message}: nothing more of it is compared"),))
     if (made_from := instance.tags.get(FROM)) != mark(restore.source):
         said = f"was restored from {made_from}" if made_from else "was not restored by trueup"
         mend = (

@@ -13,8 +13,6 @@ from tests.end_to_end.restores import (
     pinned,
     restoring,
     rotate,
-    shown,
-    tags,
     versions,
 )
 from tests.end_to_end.world import SECRET, World
@@ -60,15 +58,6 @@ def test_the_snapshots_of_an_instance_that_is_gone_are_listed(slow: World) -> No
     done = slow.trueup("snapshots", "p.yaml", "postgres")
     assert done.returncode == 0, done.stderr
     assert "before-2024-02-20-migration" in done.stdout
-
-
-def test_an_instance_in_use_whose_tags_somebody_removed_stays_in_sync(slow: World) -> None:
-    run = following(slow, restoring())
-    keys = [key for key in tags(slow) if key.startswith("trueup:")]
-    slow.client("rds").remove_tags_from_resource(ResourceName=shown(slow)["DBInstanceArn"], TagKeys=keys)
-    run.wait(31)
-    at_rest(run)
-    assert run.in_sync(), run.reasons()
 
 
 @pytest.mark.parametrize("more", [(), ("quiesce: [api]",)], ids=["plain", "quiesced"])

@@ -279,17 +279,9 @@ def test_a_password_that_rds_will_not_take_is_said_before_the_restore_and_while_
 )
 @pytest.mark.parametrize("elsewhere", [True, False])
 def test_an_instance_that_is_not_ours_is_left_alone(found: Instance, words: str, elsewhere: bool) -> None:
-    recorded = found.cluster or FROM in found.tags  # without a record, one in use is told apart below
-    seen = there(found, secret(elsewhere=elsewhere or not recorded))
+    seen = there(found, secret(elsewhere=elsewhere))
     assert words in seen.blocked
     assert replace(seen, blocked="") == Restoring()
-
-
-@pytest.mark.parametrize("tags", [{}, {"team": "a"}, {VERIFIED: ago(1)}])
-def test_one_in_use_whose_record_somebody_removed_stays_in_use(tags: dict[str, str]) -> None:
-    seen = there(instance(NAME, tags=tags), secret(elsewhere=False))
-    assert (seen.endpoint, seen.blocked, seen.steps, seen.later) == (GOAL, "", (), ())
-    assert [each.type for each in seen.advice] == ["not_recorded"]
 
 
 def test_a_snapshot_with_a_name_too_long_for_a_tag_is_known_by_its_digest() -> None:
