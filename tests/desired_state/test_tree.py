@@ -368,16 +368,16 @@ def test_a_server_that_gives_branches_only_is_searched(work: Work, trees: Trees)
     work.git("switch", "--quiet", "main")
 
     with old_server(work.folder.parent) as host:
-        assert contents(trees.at(f"{host}/work/.git", old)) == {MAIN: b"old"}
-        assert contents(trees.at(f"{host}/work/.git", tagged)) == {MAIN: b"tagged"}
+        assert contents(trees.at(f"{host}/{work.folder.name}/.git", old)) == {MAIN: b"old"}
+        assert contents(trees.at(f"{host}/{work.folder.name}/.git", tagged)) == {MAIN: b"tagged"}
         with pytest.raises(NoSuchCommit):
-            trees.at(f"{host}/work/.git", left)
+            trees.at(f"{host}/{work.folder.name}/.git", left)
 
 
 def test_credentials_are_used_and_stay_out_of_names_and_errors(work: Work, tmp_path: Path, trees: Trees) -> None:
     commit = work.commit({MAIN: "x"})
     with old_server(work.folder.parent, "Basic YW5uOnMzY3JldA==") as host:
-        location = f"{host.replace('//', '//ann:s3cret@')}/work/.git"
+        location = f"{host.replace('//', '//ann:s3cret@')}/{work.folder.name}/.git"
         assert contents(trees.at(location, commit)) == {MAIN: b"x"}
         with pytest.raises(NoSuchCommit) as missing:
             trees.at(location, "4f" * 20)
