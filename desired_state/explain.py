@@ -9,7 +9,17 @@ from typing import Final
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from desired_state.model import Aws, Backups, Database, Dns, Environment, Maintenance, Restore, Service
+from desired_state.model import (
+    Aws,
+    Backups,
+    Database,
+    Dns,
+    Environment,
+    Infrastructure,
+    Maintenance,
+    Restore,
+    Service,
+)
 from desired_state.values import Unquoted, printable, shown
 
 Advice = tuple[str, str]
@@ -18,7 +28,6 @@ Advice = tuple[str, str]
 LATER: Final = frozenset(
     {
         "emergency_until",
-        "infrastructure",
         "limits",
         "notify",
         "on_failure",
@@ -28,7 +37,11 @@ LATER: Final = frozenset(
 )
 """Keys that later versions of trueup know."""
 _SECTIONS: Final[Mapping[str, type[BaseModel]]] = {"aws": Aws, "maintenance": Maintenance}
-_ENTRIES: Final[Mapping[str, type[BaseModel]]] = {"services": Service, "databases": Database}
+_ENTRIES: Final[Mapping[str, type[BaseModel]]] = {
+    "infrastructure": Infrastructure,
+    "services": Service,
+    "databases": Database,
+}
 _PARTS: Final[Mapping[tuple[str, str], type[BaseModel]]] = {
     ("databases", "restore"): Restore,
     ("databases", "dns"): Dns,

@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 from desired_state.contradictions import contradictions
 from desired_state.database import Backups, Database, Dns, Restore
 from desired_state.endpoint import Endpoint
+from desired_state.infrastructure import Apply, Infrastructure
 from desired_state.revision import Revision, WrittenRevision
 from desired_state.times import Duration, Instant
 from desired_state.values import FROZEN, FrozenMap, Part, wrong
@@ -32,12 +33,14 @@ from desired_state.words import (
 )
 
 __all__ = [
+    "Apply",
     "Aws",
     "Backups",
     "Database",
     "Dns",
     "Endpoint",
     "Environment",
+    "Infrastructure",
     "Maintenance",
     "Mode",
     "Restore",
@@ -156,6 +159,8 @@ class Environment(Part):
     """Which AWS the environment lives in."""
     mode: Annotated[Mode, Field(strict=False)] = Mode.ENFORCE
     """enforce: repair drift. observe: report it and write nothing. suspended: do not even read."""
+    infrastructure: Annotated[Mapping[EntryName, Infrastructure], *FROZEN] = FrozenMap({})
+    """The Terraform configurations, each under a name of your own."""
     services: Annotated[Mapping[EntryName, Service], *FROZEN] = FrozenMap({})
     """The ECS services, each under a name of your own."""
     databases: Annotated[Mapping[EntryName, Database], *FROZEN] = FrozenMap({})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from desired_state.model import Aws, Environment, Maintenance
+from desired_state.model import Aws, Environment, Infrastructure, Maintenance
 
 
 @dataclass(frozen=True, order=True)
@@ -13,7 +13,7 @@ class Claim:
     """A name or a thing in AWS that only one file may have."""
 
     kind: str
-    """environment, service, secret, instance, record or listener."""
+    """environment, infrastructure, service, secret, instance, record or listener."""
     name: str
     """Its region and what it is called; a listener goes by its load balancer."""
     account: str = ""
@@ -47,8 +47,16 @@ def _claims(environment: Environment) -> Iterator[tuple[Claim, str]]:
             yield Claim("instance", f"{region}/{database.restore.instance}", account), f"databases.{name}.restore"
         if database.dns is not None:
             yield Claim("record", database.dns.record, account), f"databases.{name}.dns"
+    for name, pinned in environment.infrastructure.items():
+        yield _state(pinned), f"infrastructure.{name}"
     if environment.maintenance is not None:
         yield _listener(region, account, environment.maintenance), "maintenance"
+
+
+def _state(pinned: Infrastructure) -> Claim:
+    """The state belongs to its backend, and to no account or region."""
+    repository = (pinned.repository or "").rstrip("/").removesuffix(".git")
+    return Claim("infrastructure", f"{repository}/{pinned.directory}:{pinned.workspace or 'default'}")
 
 
 def _account(aws: Aws) -> str:

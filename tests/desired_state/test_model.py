@@ -293,7 +293,7 @@ def test_an_environment_does_not_contradict_itself() -> None:
         environment(services={"a": service(databases=("postgres",))})
     with pytest.raises(ValidationError, match="names db twice"):
         environment(services={"a": service(databases=("db", "db"))}, databases={"db": Database(secret="s")})
-    with pytest.raises(ValidationError, match="infrastructure is not supported"):
+    with pytest.raises(ValidationError, match="no infrastructure"):
         environment(services={"a": service(needs=("network",))})
 
 

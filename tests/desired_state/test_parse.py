@@ -169,7 +169,7 @@ def test_null_unsets_a_pin_and_removes_a_variable(written: str) -> None:
         ),
         pytest.param(SERVICE + "    zzz: v1\n", 8, "services.api.zzz", "write one of cluster", id="an unknown key"),
         pytest.param(HEAD + "service: {}\n", 4, "service", "write services", id="an unknown section"),
-        pytest.param(HEAD + "infrastructure: {}\n", 4, "infrastructure", "not supported by this version", id="later"),
+        pytest.param(HEAD + "notify: {}\n", 4, "notify", "not supported by this version", id="later"),
         pytest.param(
             HEAD + "verify: {}\n",
             4,

@@ -1,0 +1,164 @@
+"""Infrastructure in the desired-state file: a Terraform configuration pinned at a commit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+
+from desired_state.git import Refused, checked_url
+from desired_state.values import FROZEN, FrozenMap, Part, Unquoted, printable, shown, wrong
+
+_FULL: Final = "[0-9a-f]{40}|[0-9a-f]{64}"
+_IDENTIFIER: Final = "[A-Za-z_][A-Za-z0-9_-]*"
+_KEY: Final = r"\[(?:[0-9]{1,9}|\"(?:(?![$%]\{)[ !#-\[\]-~]){0,200}\")\]"
+_MODULES: Final = rf"(?:module\.{_IDENTIFIER}(?:{_KEY})?\.)*"
+_RESOURCE: Final = rf"{_MODULES}(?!data\.|module\.){_IDENTIFIER}\.{_IDENTIFIER}(?:{_KEY})?"
+_TARGET: Final = rf"(?:{_RESOURCE}|{_MODULES}module\.{_IDENTIFIER}(?:{_KEY})?)"
+
+
+class Apply(StrEnum):
+    """How far trueup may go with a Terraform configuration."""
+
+    NEVER = "never"
+    APPROVED = "approved"
+    DESTROY_ALLOWED = "destroy_allowed"
+
+
+def _read_commit(value: object) -> object:
+    """An id of digits alone, or one like 12e4…, is a number to YAML."""
+    if isinstance(value, Unquoted) and re.fullmatch("[0-9a-f]{7,64}", value.text):
+        raise wrong(f"YAML reads it as {value.reading}", f'write it in quotes: "{value.text}"')
+    return value
+
+
+def _check_commit(text: str) -> str:
+    if re.fullmatch(_FULL, text):
+        return text
+    if re.fullmatch(_FULL, text.lower()):
+        raise wrong("git shows ids in small letters", f"write {text.lower()}")
+    if re.fullmatch("[0-9a-f]{4,63}", text):
+        raise wrong(
+            f"{shown(text)} is only a part of an id", f"write all of it, as git rev-parse {printable(text)} shows it"
+        )
+    raise wrong(
+        f"{shown(text)} is no commit: a branch or a tag moves, and pins nothing",
+        "write the full id that git rev-parse shows",
+    )
+
+
+CommitId = Annotated[
+    str,
+    BeforeValidator(_read_commit),
+    AfterValidator(_check_commit),
+    WithJsonSchema({"type": "string", "pattern": f"^(?:{_FULL})$"}),
+]
+
+
+def _check_repository(location: str) -> str:
+    # The text is never shown: it may hold a password.
+    if not (location.startswith("/") or "://" in location or re.match(r"[^/]+:", location)):
+        raise wrong("is neither a URL nor an absolute path", "write https://…, ssh://…, or a path that begins with /")
+    if re.search(r"://[^/@]*:[^/@]*@", location):
+        raise wrong(
+            "holds a password, and no secret may stand in the file",
+            "take it out: on the host of --repository the daemon's own credentials are used",
+        )
+    try:
+        checked_url(location)
+    except Refused as error:
+        message, _, mend = f"{error}".partition("; ")
+        raise wrong(message, mend) from None
+    return location
+
+
+RepositoryLocation = Annotated[str, AfterValidator(_check_repository)]
+
+
+def _check_path(text: str) -> str:
+    parts = [part for part in text.split("/") if part not in ("", ".")]
+    if text.startswith("/") or ".." in parts:
+        raise wrong(f"{shown(text)} leads out of the commit", "write a path that starts at its top folder")
+    if any(part.startswith("-") or part.lower() == ".git" for part in parts) or not re.fullmatch(
+        r"[^\x00-\x1f\x7f\\]*", text
+    ):
+        raise wrong(f"{shown(text)} is not possible here", "write a path of the commit, with / between its folders")
+    return "/".join(parts)
+
+
+def _check_file(text: str) -> str:
+    if not text:
+        raise wrong("names no file", "write its path inside directory, such as production.tfvars")
+    return text
+
+
+TreePath = Annotated[str, AfterValidator(_check_path)]
+
+
+def _check_workspace(text: str) -> str:
+    if not re.fullmatch("[A-Za-z0-9_.~$&+=:@][A-Za-z0-9_.~$&+=:@-]{0,89}", text):
+        raise wrong(f"{shown(text)} cannot be the name of a workspace", "write it as terraform workspace list shows it")
+    return text
+
+
+Workspace = Annotated[str, AfterValidator(_check_workspace)]
+
+
+def _check_target(text: str) -> str:
+    if not re.fullmatch(_TARGET, text) or len(text) > 500:
+        raise wrong(
+            f"{shown(text)} is not the address of a resource or a module", "write one such as aws_ecs_cluster.main"
+        )
+    return text
+
+
+def _check_resource(text: str) -> str:
+    if not re.fullmatch(_RESOURCE, text) or len(text) > 500:
+        raise wrong(f"{shown(text)} is not the address of a resource", "write one such as aws_db_instance.postgresql")
+    return text
+
+
+def _check_targets(targets: tuple[str, ...]) -> tuple[str, ...]:
+    for position, target in enumerate(targets):
+        if target in targets[:position]:
+            raise wrong(f"names {printable(target)} twice", "remove one of the two")
+    return targets
+
+
+def _check_id(text: str) -> str:
+    if not re.fullmatch("[ -~]{1,1024}", text):
+        raise wrong(
+            f"{shown(text)} is not possible here", "write the id as the provider's documentation of import has it"
+        )
+    return text
+
+
+Target = Annotated[str, AfterValidator(_check_target), WithJsonSchema({"type": "string"})]
+ResourceAddress = Annotated[str, AfterValidator(_check_resource), WithJsonSchema({"type": "string"})]
+ImportId = Annotated[str, AfterValidator(_check_id)]
+
+
+class Infrastructure(Part):
+    """A Terraform configuration at a commit. Drift is what terraform plan finds; a rollback is an earlier commit."""
+
+    repository: RepositoryLocation | None = None
+    """The repository of the commit, a URL or an absolute path. Unset: the one of this file."""
+    commit: CommitId
+    """The full id of the commit; a branch or a tag is refused."""
+    directory: TreePath = ""
+    """The folder of the configuration. Unset: the top folder of the commit."""
+    workspace: Workspace | None = None
+    """The workspace, which must exist. Unset: the default one."""
+    variables_file: Annotated[TreePath, AfterValidator(_check_file)] | None = None
+    """A file of variables, inside directory."""
+    targets: Annotated[tuple[Target, ...], AfterValidator(_check_targets)] = ()
+    """The addresses of what is looked at and applied. Unset: everything."""
+    imports: Annotated[Mapping[ResourceAddress, ImportId], *FROZEN] = FrozenMap({})
+    """What exists already and is taken into the state, once: its id by its address."""
+    apply: Annotated[Apply, Field(strict=False)] = Apply.APPROVED
+    """never: report drift. approved: apply plans that destroy nothing. destroy_allowed: also those that do."""
+    check_every: Annotated[int, Field(ge=5, le=86400)] = 900
+    """Seconds between two checks."""

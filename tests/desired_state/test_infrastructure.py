@@ -1,0 +1,217 @@
+"""Infrastructure in the file: what is taken, and what is refused with a mend."""
+
+from __future__ import annotations
+
+import pytest
+
+from desired_state.model import Apply, Environment, Infrastructure
+from desired_state.ownership import Claim, claims
+from desired_state.parse import Invalid, Problem, parse, schema
+
+COMMIT = "4f2c9e1a02b3c4d5e6f708192a3b4c5d6e7f8091"
+HEAD = "version: 1\nenvironment: p\naws: {region: us-east-1}\ninfrastructure:\n  network:\n"
+PINNED = HEAD + f"    commit: {COMMIT}\n"
+LINE = 7  # of the first key after the commit
+WHOLE = PINNED + (
+    "    repository: https://git.example/infrastructure.git\n    directory: infrastructure/terraform\n"
+    "    workspace: production\n    variables_file: production.tfvars\n    targets: [aws_ecs_cluster.main]\n"
+    "    imports: {aws_db_instance.postgresql: replaydash-production-postgres-restored}\n"
+    "    apply: destroy_allowed\n    check_every: 60\n"
+)
+
+
+def parsed(content: str) -> Environment:
+    return parse(content.encode(), "p.yaml")
+
+
+def network(content: str) -> Infrastructure:
+    return parsed(content).infrastructure["network"]
+
+
+def problems(content: str) -> tuple[Problem, ...]:
+    with pytest.raises(Invalid) as invalid:
+        parsed(content)
+    return invalid.value.problems
+
+
+def test_a_commit_is_all_that_must_be_written() -> None:
+    pinned = network(PINNED)
+    assert pinned == Infrastructure(commit=COMMIT)
+    assert (pinned.repository, pinned.directory, pinned.workspace, pinned.variables_file) == (None, "", None, None)
+    assert (pinned.targets, dict(pinned.imports), pinned.apply, pinned.check_every) == ((), {}, Apply.APPROVED, 900)
+
+
+def test_everything_that_can_be_written() -> None:
+    assert network(WHOLE) == Infrastructure(
+        commit=COMMIT,
+        repository="https://git.example/infrastructure.git",
+        directory="infrastructure/terraform",
+        workspace="production",
+        variables_file="production.tfvars",
+        targets=("aws_ecs_cluster.main",),
+        imports={"aws_db_instance.postgresql": "replaydash-production-postgres-restored"},
+        apply=Apply.DESTROY_ALLOWED,
+        check_every=60,
+    )
+
+
+@pytest.mark.parametrize(
+    ("lines", "key", "value"),
+    [
+        ("directory: ./a//b/", "directory", "a/b"),
+        ("directory: .", "directory", ""),
+        ("variables_file: env/p.tfvars", "variables_file", "env/p.tfvars"),
+        ("repository: git@git.example:shop/infra.git", "repository", "git@git.example:shop/infra.git"),
+        ("repository: ssh://git@git.example/infra.git", "repository", "ssh://git@git.example/infra.git"),
+        ("repository: /srv/infra", "repository", "/srv/infra"),
+        ("repository: file:///srv/infra", "repository", "file:///srv/infra"),
+        ("workspace: default", "workspace", "default"),
+        ("workspace: a.b_c-1", "workspace", "a.b_c-1"),
+        ("targets: [module.a, 'module.a[\"x y\"].b.c[0]', 'a.b[\"k.v\"]']", "targets", None),
+        ("imports: {'module.a.b.c[\"x\"]': 'arn:aws:x:::y/${z}'}", "imports", None),
+        ("check_every: 5", "check_every", 5),
+    ],
+)
+def test_what_is_taken(lines: str, key: str, value: object) -> None:
+    pinned = network(PINNED + f"    {lines}\n")
+    assert getattr(pinned, key) == value if value is not None else getattr(pinned, key)
+
+
+def test_a_sha256_id_is_a_commit() -> None:
+    assert network(HEAD + f"    commit: {'a1' * 32}\n").commit == "a1" * 32
+
+
+@pytest.mark.parametrize(
+    ("written", "message", "mend"),
+    [
+        ("main", '"main" is no commit: a branch or a tag moves', "git rev-parse"),
+        ("v1.2.3", "a branch or a tag moves", "git rev-parse"),
+        ("HEAD", "a branch or a tag moves", "git rev-parse"),
+        ("4f2c9e1", '"4f2c9e1" is only a part of an id', "git rev-parse 4f2c9e1"),
+        (COMMIT[:-1], "is only a part of an id", "git rev-parse"),
+        (COMMIT + "0", "is only a part of an id", "git rev-parse"),
+        (COMMIT.upper(), "small letters", f"write {COMMIT}"),
+        ("1" * 40, "YAML reads it as a number", f'write it in quotes: "{"1" * 40}"'),
+        ("null", "must be a string", ""),
+        ("[a]", "must be a string", ""),
+    ],
+)
+def test_only_a_full_id_pins_a_commit(written: str, message: str, mend: str) -> None:
+    (problem,) = problems(HEAD + f"    commit: {written}\n")
+    assert (problem.line, problem.key) == (6, "infrastructure.network.commit")
+    assert message in problem.message
+    assert mend in problem.mend
+
+
+def test_a_commit_must_be_there() -> None:
+    (problem,) = problems(HEAD + "    directory: a\n")
+    assert (problem.key, problem.message) == ("infrastructure.network.commit", "is missing")
+
+
+@pytest.mark.parametrize(
+    ("lines", "key", "message", "mend"),
+    [
+        ("repository: ../infra", "repository", "neither a URL nor an absolute path", "https://"),
+        ("repository: http://git.example/x", "repository", "http:// is not allowed", "https://"),
+        ("repository: ext::sh -c x", "repository", "ext:: is not allowed", "https://"),
+        ("repository: https://ann:s3cret-word@git.example/x", "repository", "holds a password", "--repository"),
+        ("repository: https:///x", "repository", "names no host", "https://host/path"),
+        ("directory: ../x", "directory", '"../x" leads out', "top folder"),
+        ("directory: /x", "directory", "leads out", "top folder"),
+        ("directory: a/.git/b", "directory", "is not possible", "path of the commit"),
+        ("directory: 'a\\b'", "directory", "is not possible", "path of the commit"),
+        ("directory: -x", "directory", "is not possible", "path of the commit"),
+        ("variables_file: .", "variables_file", "names no file", "production.tfvars"),
+        ("variables_file: ../x.tfvars", "variables_file", "leads out", ""),
+        ("workspace: -x", "workspace", "cannot be the name of a workspace", "workspace list"),
+        ("workspace: a/b", "workspace", "cannot be the name of a workspace", "workspace list"),
+        ("workspace: ''", "workspace", "cannot be the name of a workspace", "workspace list"),
+        ("targets: [main]", "targets[0]", '"main" is not the address', "aws_ecs_cluster.main"),
+        ("targets: [data.a.b]", "targets[0]", "is not the address", ""),
+        ("targets: ['a.b\\n']", "targets[0]", "is not the address", ""),
+        ("targets: ['a.b[\"${x}\"]']", "targets[0]", "is not the address", ""),
+        ("targets: [a.b, a.b]", "targets", "names a.b twice", "remove"),
+        ("targets: a.b", "targets", "must be a list", ""),
+        (
+            "imports: {module.a: x}",
+            "imports.module.a",
+            "is not the address of a resource",
+            "aws_db_instance.postgresql",
+        ),
+        ("imports: {a.b: ''}", "imports.a.b", "is not possible", "import"),
+        ("imports: {'a.b }': x}", "imports.a.b }", "is not the address", ""),
+        ("apply: always", "apply", 'cannot be "always"', "destroy_allowed"),
+        ("check_every: 4", "check_every", "cannot be 4", "5"),
+        ("check_every: 15m", "check_every", "whole number", ""),
+        ("ref: main", "ref", "is not a key that trueup knows", ""),
+        ("work_space: x", "work_space", "is not a key", "write workspace"),
+    ],
+)
+def test_what_is_refused_says_what_to_write(lines: str, key: str, message: str, mend: str) -> None:
+    (problem,) = problems(PINNED + f"    {lines}\n")
+    assert (problem.file, problem.line) == ("p.yaml", LINE)
+    assert problem.key == f"infrastructure.network.{key}"
+    assert message in problem.message
+    assert mend in problem.mend
+    assert "s3cret-word" not in str(problem)
+
+
+SERVICE = "services:\n  api: {cluster: c, service: s, needs: [%s]}\n"
+
+
+def test_a_service_names_what_it_needs() -> None:
+    assert parsed(PINNED + SERVICE % "network").services["api"].needs == ("network",)
+
+
+@pytest.mark.parametrize(
+    ("needs", "message", "mend"),
+    [
+        ("net", 'there is no infrastructure "net"', "(network)"),
+        ("network, network", "names network twice", "remove"),
+    ],
+)
+def test_a_service_needs_only_what_the_file_names(needs: str, message: str, mend: str) -> None:
+    problem = problems(PINNED + SERVICE % needs)[0]
+    assert problem.key.startswith("services.api.needs")
+    assert message in problem.message
+    assert mend in problem.mend
+
+
+@pytest.mark.parametrize(
+    ("lines", "clash"),
+    [
+        ("", True),
+        ("targets: [a.b]", True),
+        ("variables_file: other.tfvars", True),
+        ("workspace: staging", False),
+        ("directory: other", False),
+        ("repository: https://git.example/other", False),
+    ],
+)
+def test_one_state_has_one_pin(lines: str, clash: bool) -> None:
+    text = PINNED + f"  again:\n    commit: {'0a' * 20}\n" + (f"    {lines}\n" if lines else "")
+    if clash:
+        assert "runs the state that infrastructure.network runs already" in problems(text)[0].message
+    else:
+        assert len(parsed(text).infrastructure) == 2
+
+
+@pytest.mark.parametrize(
+    ("lines", "name"),
+    [
+        ("", "/:default"),
+        ("directory: a/b/\n    workspace: w", "/a/b:w"),
+        ("repository: https://git.example/x.git", "https://git.example/x/:default"),
+        ("repository: https://git.example/x/", "https://git.example/x/:default"),
+    ],
+)
+def test_no_two_files_may_claim_one_state(lines: str, name: str) -> None:
+    found = claims(parsed(PINNED + (f"    {lines}\n" if lines else "")))
+    assert found[Claim("infrastructure", name)] == "infrastructure.network"
+
+
+def test_an_editor_knows_every_key() -> None:
+    known = schema()["$defs"]["Infrastructure"]
+    assert set(known["properties"]) == set(Infrastructure.model_fields)
+    assert all(each.get("description") for each in known["properties"].values())
+    assert known["required"] == ["commit"]
