@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from desired_state.bare import Bare
-from desired_state.git import Failed, Remote, git, shown_location
+from desired_state.git import Failed, git, named_remote, shown_location
 from desired_state.repository import Damaged, Unreachable
 
 _OPTIONS: Final = ("--quiet", "--force", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head")
@@ -42,11 +42,12 @@ class Entry:
 class Commit:
     """One commit, by its full id, and the bare copy below `cache` that it is fetched into.
 
-    `timeout`: seconds for one git command. Refused: the location is none.
+    `own`: the repository whose host gets the daemon's credentials. `timeout`: seconds for one git command.
+    Refused: the location is none.
     """
 
-    def __init__(self, location: str, oid: str, cache: Path, *, timeout: float) -> None:
-        self._remote = Remote(location)
+    def __init__(self, location: str, oid: str, cache: Path, *, own: str, timeout: float) -> None:
+        self._remote = named_remote(location, own)
         self._oid = oid
         self._timeout = timeout
         self._shown = shown_location(location)

@@ -81,6 +81,26 @@ class Remote:
         }
 
 
+def named_remote(location: str, own: str) -> Remote:
+    """A repository that a file names. The daemon's credentials go to the host of `own`, its own repository, alone."""
+    named, ours = Remote(location, {}), Remote(own) if own else None
+    if ours and _host(named.address) == _host(ours.address):
+        named.credentials = ours.credentials
+    return named
+
+
+def _host(address: str) -> tuple[str, str]:
+    """How and where it is reached; alike for all paths of this machine."""
+    parts = urlsplit(address) if "://" in address else None
+    return (parts.scheme, parts.netloc) if parts else ("", "")
+
+
+def checked_url(location: str) -> None:
+    """Refused: it is no URL that git may be given. Of a path nothing is asked: it need not be on this machine."""
+    if "://" in location or "::" in location.partition("/")[0] or location.startswith("-"):
+        _taken_apart(location)
+
+
 def shown_location(location: str) -> str:
     """The location without any user name and password, for people."""
     parts = urlsplit(location) if "://" in location else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import Final
@@ -36,6 +36,8 @@ class Standing:
     commit: str
     environment: Environment
     former: Former = Former()
+    repository: str = field(default="", repr=False)
+    """Where the file is; it may hold credentials. Empty where it is in none."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +165,7 @@ class Source:
         for file, blob in sorted(blobs.items()):
             read = self._environment(file, blob)
             if isinstance(read, Environment):
-                good[file] = Standing(file, commit, read)
+                good[file] = Standing(file, commit, read, repository=self._repository.location)
             else:
                 problems += read
         return good, tuple(problems)

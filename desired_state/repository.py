@@ -15,7 +15,17 @@ from typing import Final
 
 from desired_state.git import Failed, Refused, Remote, git, shown_location
 
-__all__ = ["Blob", "Damaged", "Refused", "Repository", "Unreachable", "checked_path", "committed", "shown_location"]
+__all__ = [
+    "Blob",
+    "Damaged",
+    "Refused",
+    "Repository",
+    "Unreachable",
+    "checked_path",
+    "committed",
+    "repository_of",
+    "shown_location",
+]
 
 FURTHEST: Final = 50
 """How many commits behind the head a good version of a file is looked for."""
@@ -56,6 +66,7 @@ class Repository:
     def __init__(self, location: str, branch: str, cache: Path, *, timeout: float = 20.0) -> None:
         if not _BRANCH.fullmatch(branch) or branch.endswith(("/", ".")):
             raise Refused("the branch is not one that git allows; write its name without refs/heads/")
+        self.location = location  # it may hold credentials
         self._remote = Remote(location)
         self._shown = shown_location(location)
         self._branch = branch
@@ -214,6 +225,15 @@ def committed(file: Path, *, timeout: float = 5.0) -> Iterator[bytes]:
             yield git(*at, "cat-file", "blob", f"{commit}:./{file.name}", timeout=timeout)
     except Failed:
         return
+
+
+def repository_of(file: Path, *, timeout: float = 5.0) -> str:
+    """The repository that a file of somebody's work tree belongs to; empty where git knows none."""
+    try:
+        told = git("-C", str(file.absolute().parent), "rev-parse", "--show-toplevel", timeout=timeout)
+    except Failed:
+        return ""
+    return told.decode(errors="surrogateescape").removesuffix("\n")
 
 
 def checked_path(path: str) -> str:

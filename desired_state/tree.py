@@ -28,10 +28,14 @@ _CODE: Final = re.compile(r".*\.(?:tf|tofu|tfvars|hcl)(?:\.json)?", re.DOTALL)
 
 
 class Trees:
-    """Commits of any repositories, laid out as files below `cache`. `timeout`: seconds for one git command."""
+    """Commits of any repositories, laid out as files below `cache`.
 
-    def __init__(self, cache: Path, *, timeout: float) -> None:
+    `own`: the daemon's own repository; its credentials go to its host alone. `timeout`: seconds for one git command.
+    """
+
+    def __init__(self, cache: Path, *, own: str = "", timeout: float) -> None:
         self._cache = cache.absolute() / "trees"
+        self._own = own
         self._timeout = timeout
 
     def at(self, location: str, commit: str, directory: str = "") -> Path:
@@ -42,7 +46,7 @@ class Trees:
         """
         if not re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", commit):
             raise Refused("the commit is not a full id; write all of its 40 letters and digits")
-        source = Commit(location, commit, self._cache, timeout=self._timeout)
+        source = Commit(location, commit, self._cache, own=self._own, timeout=self._timeout)
         tree = self._cache / source.name
         try:
             with source.locked():
