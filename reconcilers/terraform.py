@@ -13,7 +13,6 @@ from hashlib import file_digest
 from pathlib import Path
 from typing import Any, Final
 
-from reconcilers.terraform_backups import keep
 from reconcilers.terraform_errors import (
     Broken,
     Busy,
@@ -82,12 +81,24 @@ class Terraform:
         """Ask whatever runs to stop, from any thread, and start nothing more. An apply then saves its state first."""
         self._runs.stop()
 
-    def check(self, stack: Stack, at: datetime) -> Check:
-        """Compare what is live with the commit. `at`: the time to note on it. Changes nothing but the state's lock."""
+    @property
+    def running(self) -> bool:
+        """Whether a command runs now."""
+        return self._runs.count > 0
+
+    def interrupt(self, home: Path) -> None:
+        """Ask a check in this home to stop, from any thread: its answer is not wanted any more. An apply goes on."""
+        self._runs.interrupt(home.absolute())
+
+    def check(self, stack: Stack, at: datetime, *, lock: bool = True) -> Check:
+        """Compare what is live with the commit. `at`: the time to note on it. Changes nothing but the state's lock.
+
+        `lock`: take that, so that nobody changes anything meanwhile; without it, not even that is written.
+        """
         with self._opened(stack, writes=True) as session:
             session.home.lay(afresh=True)
             session.prepare()
-            return session.check(at)
+            return session.check(at, lock=lock)
 
     def apply(self, stack: Stack, check: Check) -> Applied:
         """Do exactly what a check has planned. Stale: that plan is gone, or the state has changed since."""
@@ -102,30 +113,6 @@ class Terraform:
             session.home.lay(afresh=False)
             session.prepare()
             return session.told("state", "pull", "-no-color").out
-
-    def backup(self, stack: Stack, folder: Path, keep_days: int, now: datetime) -> Path | None:
-        """Keep the state in a folder, and remove what is older than `keep_days`, though never the newest three.
-
-        None where there is no state yet.
-        """
-        state = self.state(stack)
-        return keep(state, folder, stack.workspace or "default", keep_days, now) if state.strip() else None
-
-    def imported(self, stack: Stack) -> tuple[str, ...]:
-        """The addresses that are in the state."""
-        with self._opened(stack) as session:
-            session.home.lay(afresh=False)
-            session.prepare()
-            listed = session.told("state", "list", "-no-color", fine="No state file was found").out
-            return tuple(listed.decode(errors="replace").split("\n")[:-1])
-
-    def import_(self, stack: Stack, address: str, id: str) -> None:  # noqa: A002 - terraform's word
-        """Take a resource that exists already into the state."""
-        with self._opened(stack, writes=True) as session:
-            session.home.lay(afresh=False)
-            session.prepare()
-            words = ("-input=false", "-no-color", _LOCK, *session.variables, "--", address, id)
-            session.told("import", *words, changes=True)
 
     @contextmanager
     def _opened(self, stack: Stack, *, writes: bool = False) -> Iterator["_Session"]:
@@ -171,18 +158,21 @@ class _Session:
         if self._stack.workspace not in (None, "default"):
             self._select(f"{self._stack.workspace}")
 
-    def check(self, at: datetime) -> Check:
+    def check(self, at: datetime, *, lock: bool) -> Check:
         """Plan, save the plan, and read it."""
         self.home.plan.unlink(missing_ok=True)
         targets = [f"-target={address}" for address in self._stack.targets]
-        words = ("-detailed-exitcode", "-input=false", "-json", _LOCK, f"-out={self.home.plan}")
+        locking = _LOCK if lock else "-lock=false"
+        words = ("-detailed-exitcode", "-input=false", "-json", locking, f"-out={self.home.plan}")
         ended = self.run("plan", *words, *self.variables, *targets)
         diagnostics = list(json_diagnostics(ended.out))
         if ended.code not in (0, 2):
             raise self._failure("plan", ended)
         plan = read_plan(self.told("show", "-json", f"{self.home.plan}").out)
         serial, lineage = state_in(self.home.plan)
-        hidden = self._hidden()
+        hidden, digest = self._hidden(), _digest(self.home.plan)
+        if ended.code == 0:
+            self.home.plan.unlink()  # it holds the whole state, and nobody needs it
         return Check(
             at=at,
             version=_version(ended.out),
@@ -194,7 +184,7 @@ class _Session:
             serial=serial,
             lineage=lineage,
             plan=self.home.plan,
-            digest=_digest(self.home.plan),
+            digest=digest,
         )
 
     def apply(self, plan: Path) -> Applied:
@@ -214,11 +204,11 @@ class _Session:
         command = [self._program, *words]
         return self._runs.run(command, self.home.work, self._environ, locks=(self._lock, *locks), changes=changes)
 
-    def told(self, *words: str, locks: tuple[int, ...] = (), changes: bool = False, fine: str = "") -> Ended:
-        """One command that must succeed, or fail with words that are `fine`."""
+    def told(self, *words: str, locks: tuple[int, ...] = ()) -> Ended:
+        """One command that must succeed."""
         verb = " ".join(word for word in words[:2] if not word.startswith("-"))
-        ended = self.run(*words, locks=locks, changes=changes)
-        if ended.code and not (fine and fine.encode() in ended.err):
+        ended = self.run(*words, locks=locks)
+        if ended.code:
             raise self._failure(verb, ended)
         return ended
 

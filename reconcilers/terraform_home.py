@@ -1,6 +1,7 @@
 """The private folder of one infrastructure entry: what terraform works in, and what it leaves there."""
 
 import fcntl
+import json
 import os
 import shutil
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from reconcilers.terraform_errors import Broken, Busy, StateErrored
 
+IMPORTS = "trueup-imports.tf"
 _ERRORED = "errored.tfstate"
 
 
@@ -24,6 +26,7 @@ class Stack:
     variables_file: str | None  # inside directory
     targets: tuple[str, ...]  # addresses; empty for everything
     home: Path  # of this entry alone, whatever the commit
+    imports: Mapping[str, str] = field(default_factory=dict)  # ids by address, taken into the state by the apply
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)  # laid over the daemon's, such as credentials
 
 
@@ -41,9 +44,10 @@ class Home:
         self.temporary = self.folder / "tmp"
         self.empty = self.folder / "empty.tfrc"
         self._work = self.folder / "work"
-        self._laid = self.folder / "work-of"  # written last: which commit the copy is of
+        self._laid = self.folder / "work-of"  # written last: what the copy is of
         self._root = stack.root
         self._directory = stack.directory
+        self._imports = _import_blocks(stack.imports)
         self.work = self._work / stack.directory
 
     @contextmanager
@@ -76,15 +80,29 @@ class Home:
         for folder in (self._work, self.temporary):
             shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(self._root, self._work, symlinks=True)
+        self._lay_imports()
         for folder in (self.data, self.temporary):
             folder.mkdir(mode=0o700, exist_ok=True)
         self.empty.write_bytes(b"")
-        self._laid.write_text(f"{self._root}")
+        self._laid.write_text(self._whose)
 
     @property
     def is_laid(self) -> bool:
-        """Whether the configuration in place is the one of this commit."""
-        return self._laid.exists() and self._laid.read_text() == f"{self._root}"
+        """Whether the configuration in place is the one of this commit, with these imports."""
+        return self._laid.exists() and self._laid.read_text() == self._whose
+
+    @property
+    def _whose(self) -> str:
+        return f"{self._root}\n{self._imports}"
+
+    def _lay_imports(self) -> None:
+        """Terraform takes what exists already into its state by blocks of the configuration, as part of an apply."""
+        if not self._imports:
+            return
+        file = self.work / IMPORTS
+        if file.exists():
+            raise Broken(f"the commit has a file {IMPORTS}, where trueup writes the imports: rename it")
+        file.write_text(self._imports)
 
     def check_errored(self) -> None:
         """StateErrored: a state that could not be saved waits for a person."""
@@ -99,6 +117,16 @@ class Home:
                 left.chmod(0o600)
                 return left.rename(self.folder / (f"{number}-{_ERRORED}" if number > 1 else _ERRORED))
         return None
+
+
+def _import_blocks(imports: Mapping[str, str]) -> str:
+    blocks = (f"import {{\n  to = {address}\n  id = {_quoted(text)}\n}}\n" for address, text in imports.items())
+    return "".join(blocks)
+
+
+def _quoted(text: str) -> str:
+    """A string as a configuration writes it: nothing in it is evaluated."""
+    return json.dumps(text).replace("${", "$${").replace("%{", "%%{")
 
 
 def _locked(lock: int, folder: Path) -> None:

@@ -11,8 +11,9 @@ from typing import Any, Final
 
 from reconcilers.terraform_errors import Failed
 
-_LISTENER: Final = ("load_balancer_arn", "port")
+_LISTENER: Final = ("arn", "load_balancer_arn", "port")
 _RULE: Final = ("listener_arn", "priority")
+_RULES: Final = ("aws_alb_listener_rule", "aws_lb_listener_rule")
 # What tells which thing in AWS a change is about: the only values that leave a plan, and only where not sensitive.
 _FACTS: Final[Mapping[str, tuple[str, ...]]] = {
     "aws_alb_listener": _LISTENER,
@@ -40,6 +41,7 @@ class PlannedChange:
     actions: tuple[str, ...]  # terraform's words: create, update, delete, forget; move and import where that is all
     changed_fields: tuple[str, ...]  # its top attributes that change or may change, sorted; empty if not an update
     facts: Mapping[str, Fact] = field(default_factory=dict)  # which thing in AWS it is, as it is now
+    imported_as: str = ""  # the id under which it is taken into the state
 
     @property
     def destroys(self) -> bool:
@@ -135,6 +137,7 @@ def _changes(told: list[dict[str, Any]]) -> Iterator[PlannedChange]:
                 actions=actions,
                 changed_fields=tuple(_changed(change)) if change["before"] and change["after"] else (),
                 facts=MappingProxyType(dict(_facts(resource["type"], change))),
+                imported_as=str(change.get("importing", {}).get("id", "")),
             )
 
 
@@ -162,3 +165,10 @@ def _facts(kind: str, change: Mapping[str, Any]) -> Iterator[tuple[str, Fact]]:
         is_sensitive = sensitive is True or _any(sensitive.get(name))
         if isinstance(value, Fact) and not is_sensitive:
             yield name, value
+    if kind in _RULES and side == "before" and any(tag.startswith("trueup:") for tag in _tags(values)):
+        yield "trueups", True
+
+
+def _tags(values: Mapping[str, Any]) -> Iterator[str]:
+    for name in ("tags", "tags_all"):
+        yield from values.get(name) or {}

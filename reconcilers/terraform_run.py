@@ -56,8 +56,10 @@ class Runs:
     def __init__(self, timeout: float) -> None:
         self._timeout = timeout
         self._guard = threading.Lock()
-        self._running: set[subprocess.Popen[bytes]] = set()
+        self._running: dict[subprocess.Popen[bytes], Path] = {}  # and where each runs
+        self._changing: set[subprocess.Popen[bytes]] = set()
         self._stopping = False
+        self.count = 0  # of the commands that have not ended
 
     def stop(self) -> None:
         """Ask all that runs to stop, and start nothing more. Returns at once; nothing is killed."""
@@ -65,6 +67,13 @@ class Runs:
             self._stopping = True
             for process in list(self._running):
                 self._interrupt(process)
+
+    def interrupt(self, home: Path) -> None:
+        """Ask what only looks, in this folder or below, to stop: its answer is not wanted any more."""
+        with self._guard:
+            for process, folder in list(self._running.items()):
+                if folder.is_relative_to(home) and process not in self._changing:
+                    self._interrupt(process)
 
     @contextmanager
     def filling(self, plugins: Path) -> Iterator[int]:
@@ -96,12 +105,14 @@ class Runs:
         """
         # Files, not pipes: if this process is killed, terraform goes on and saves its state.
         with TemporaryFile(dir=environ["TMPDIR"]) as out, TemporaryFile(dir=environ["TMPDIR"]) as err:
-            process = self._start(command, folder, environ, locks, out, err)
+            process = self._start(command, folder, environ, locks, out, err, changes=changes)
             try:
                 self._await(process, APPLY_GRACE if changes else GRACE)
             finally:
                 with self._guard:
-                    self._running.discard(process)
+                    self.count -= 1
+                    self._running.pop(process, None)
+                    self._changing.discard(process)
                 with suppress(ProcessLookupError):  # what it left behind
                     os.killpg(process.pid, signal.SIGKILL)
             if process.returncode and self._stopping:
@@ -116,6 +127,8 @@ class Runs:
         locks: tuple[int, ...],
         out: IO[bytes],
         err: IO[bytes],
+        *,
+        changes: bool,
     ) -> subprocess.Popen[bytes]:
         with self._guard:
             self._check_stopping()
@@ -130,7 +143,10 @@ class Runs:
                 start_new_session=True,
                 umask=0o077,
             )
-            self._running.add(process)
+            self._running[process] = folder
+            self.count += 1
+            if changes:
+                self._changing.add(process)
             return process
 
     def _await(self, process: subprocess.Popen[bytes], grace: float) -> None:
@@ -154,8 +170,7 @@ class Runs:
 
     def _interrupt(self, process: subprocess.Popen[bytes]) -> None:
         """Once at most: asked twice, terraform ends without saving its state."""
-        if process in self._running:
-            self._running.discard(process)
+        if self._running.pop(process, None):
             process.send_signal(signal.SIGINT)
 
 

@@ -26,6 +26,7 @@ _REMOTE: Final = frozenset(
 )
 _CODE: Final = frozenset(
     {
+        "Configuration for import target does not exist",
         "Invalid reference",
         "Invalid resource type",
         "Missing required argument",

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from dataclasses import replace
 from pathlib import Path
 
 import boto3
@@ -37,15 +37,16 @@ from reconcilers.terraform import (
     TimedOut,
     found,
 )
+from reconcilers.terraform_home import IMPORTS
 from rehearsal.server import Rehearsal
 from tests.reconcilers.terraform_world import NOW, SLOW, Stage, sleeping, thing, until
 from tests.terraform_state import StateServer, state_server
+from tests.tools import tool
 
 
 @pytest.fixture(autouse=True)
 def _installed() -> None:
-    if not shutil.which("terraform"):
-        pytest.skip("terraform is not installed")
+    tool("terraform")
 
 
 @pytest.fixture
@@ -204,18 +205,71 @@ def test_entries_of_one_commit_keep_apart(stage: Stage) -> None:
     assert stat.S_IMODE((stage.folder / "a").stat().st_mode) == 0o700
 
 
-def test_an_import_is_made_once_and_then_known(stage: Stage) -> None:
-    stack = stage.commit(thing("one"))
-    assert stage.terraform.imported(stack) == ()
+def test_an_import_is_part_of_the_plan_and_made_once(stage: Stage) -> None:
+    imports = {"terraform_data.one": 'an-id "${x}"'}
+    stack = stage.commit(thing("one") + thing("two"), imports=imports)
+    check = stage.check(stack)
+    assert {change.address: (change.actions, change.imported_as) for change in check.changes} == {
+        "terraform_data.one": (("import",), 'an-id "${x}"'),
+        "terraform_data.two": (("create",), ""),
+    }
 
-    stage.terraform.import_(stack, "terraform_data.one", "an-id")
+    assert stage.terraform.apply(stack, check).add == 1
 
-    assert stage.terraform.imported(stack) == ("terraform_data.one",)
+    ids = {
+        each["name"]: each["instances"][0]["attributes"]["id"]
+        for each in json.loads(stage.state.read_text())["resources"]
+    }
+    assert ids["one"] == 'an-id "${x}"'
     assert not stage.check(stack).differs
-    with pytest.raises(Failed, match="Resource already managed"):
-        stage.terraform.import_(stack, "terraform_data.one", "an-id")
-    with pytest.raises(Failed, match="does not exist in the configuration"):
-        stage.terraform.import_(stack, "terraform_data.other", "-an-id")
+    assert not stage.check(replace(stack, imports={})).differs
+
+
+def test_an_import_needs_a_resource_in_the_configuration(stage: Stage) -> None:
+    with pytest.raises(Broken, match=r"import target terraform_data.other does not exist"):
+        stage.check(stage.commit(thing("one"), imports={"terraform_data.other": "x"}))
+    ours = {f"infra/{IMPORTS}": ""}
+    with pytest.raises(Broken, match="rename it"):
+        stage.check(stage.commit(thing("one"), files=ours, imports={"terraform_data.one": "x"}))
+
+
+def test_a_plan_with_other_imports_is_another_plan(stage: Stage) -> None:
+    stack = stage.commit(thing("one"))
+    check = stage.check(stack)
+    with pytest.raises(Stale):
+        stage.terraform.apply(replace(stack, imports={"terraform_data.one": "x"}), check)
+
+
+def test_a_check_can_leave_the_lock_alone(stage: Stage, server: StateServer) -> None:
+    stage.backend = server.backend
+    server.lock = {"ID": "7d3e"}
+    stack = stage.commit(thing("one"))
+    assert stage.terraform.check(stack, NOW, lock=False).differs
+    with pytest.raises(Locked):
+        stage.check(stack)
+
+
+def test_what_only_looks_can_be_stopped_alone(stage: Stage, server: StateServer) -> None:
+    stage.backend, server.delay = server.backend, 5.0
+    looking, other = stage.commit(thing("one")), stage.commit(thing("one"), home="other")
+    ended: list[Exception] = []
+
+    def look() -> None:
+        try:
+            stage.check(looking)
+        except Failed as error:
+            ended.append(error)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    until(lambda: stage.terraform.running)
+    stage.terraform.interrupt(other.home)
+    time.sleep(0.2)
+    assert thread.is_alive()
+    server.delay = 0.0
+    until(lambda: stage.terraform.interrupt(looking.home) or not thread.is_alive())
+    assert not isinstance(ended[0], Interrupted)
+    assert stage.check(other).differs  # only that one was asked to stop
 
 
 @pytest.mark.skipif(not shutil.which("tofu"), reason="tofu is not installed")
@@ -383,7 +437,7 @@ def test_a_secret_is_in_nothing_that_is_returned_or_raised(
     try:
         told.append(check := stage.check(stack))
         told.append(stage.terraform.apply(stack, check))
-        told.append(stage.terraform.imported(stack))
+        told.append(stage.terraform.running)
     except Failed as error:
         told += [error, error.args, repr(error.__cause__)]
 
@@ -431,7 +485,6 @@ def test_a_lock_on_a_server_is_told_and_left(stage: Stage, server: StateServer) 
     for ask in (
         lambda: stage.terraform.apply(stack, check),
         lambda: stage.check(stack),
-        lambda: stage.terraform.import_(stack, "terraform_data.one", "id"),
     ):
         with pytest.raises(Locked) as locked:
             ask()
@@ -528,7 +581,7 @@ def test_a_terraform_that_is_killed_leaves_what_it_did(stage: Stage) -> None:
 
     assert isinstance(came[0], Applied)
     assert (came[0].add, came[0].errored) == (1, "terraform apply was killed by signal 9: the next look goes on")
-    assert stage.applied(stage.commit(thing("first"))).errored == ""
+    assert not stage.check(stage.commit(thing("first"))).differs
 
 
 def test_a_terraform_that_is_killed_leaves_its_lock_on_a_server(stage: Stage, server: StateServer) -> None:
@@ -647,44 +700,6 @@ def test_a_state_that_a_killed_daemon_left_is_found(stage: Stage) -> None:
         with pytest.raises(StateErrored) as errored:
             stage.check(stage.commit(thing("one")))
         assert errored.value.path.read_text() == "{}"
-
-
-# Backups
-
-
-def test_a_backup_is_the_state_and_can_be_put_back(stage: Stage, tmp_path: Path) -> None:
-    stack = stage.commit(thing("one"))
-    assert stage.terraform.backup(stack, tmp_path / "backups", 30, NOW) is None
-    stage.applied(stack)
-    before = stage.state.read_bytes()
-    other = stage.commit(thing("two"))
-    check = stage.check(other)
-
-    kept = stage.terraform.backup(other, tmp_path / "backups", 30, NOW)
-
-    assert kept == tmp_path / "backups" / "default-20260224T120000Z-1.tfstate"
-    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
-    assert json.loads(kept.read_text()) == json.loads(before)
-    assert stage.terraform.apply(other, check).destroy == 1
-    assert not check.plan.exists()  # there are secrets in it, and nobody needs it any more
-    push = ["terraform", "state", "push", "-force", str(kept)]
-    environ = os.environ | {"TF_DATA_DIR": str(stack.home / "data"), "TF_CLI_CONFIG_FILE": os.devnull}
-    subprocess.run(push, cwd=stack.home / "work" / "infra", env=environ, check=True, capture_output=True)
-    assert not stage.check(stack).differs
-
-
-def test_old_backups_are_removed_but_never_the_newest_three(stage: Stage, tmp_path: Path) -> None:
-    stack = stage.commit(thing("one"))
-    stage.applied(stack)
-    folder = tmp_path / "backups"
-    folder.mkdir()
-    (folder / "other-20200101T000000Z-1.tfstate").touch()  # of another workspace
-    for days in (40, 30, 20, 10, 0):
-        stage.terraform.backup(stack, folder, 15, NOW - timedelta(days=days))
-
-    days = sorted(path.name.split("-")[1][:8] for path in folder.glob("default-*"))
-    assert days == ["20260204", "20260214", "20260224"]
-    assert (folder / "other-20200101T000000Z-1.tfstate").exists()
 
 
 # The program and its surroundings
