@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from daemon import commands, settings
+from daemon.infrastructure import infrastructure
 from daemon.load_dump import endpoint, load_dump
 from daemon.migrate import migrate
 from daemon.snapshots import snapshots
@@ -82,6 +83,17 @@ and pg_restore do the work, in one transaction; a table trueup.loaded_dumps in t
 database keeps the digest of the file.
 Exit code: 0 loaded, now or before; 1 otherwise; 130 after Ctrl-C.
 """
+_INFRASTRUCTURE = """
+What terraform finds at the commit that the file pins, and the backups of its state.
+
+  trueup infrastructure production.yaml
+  trueup infrastructure replaydash-production --repository . --path production.yaml
+
+ENVIRONMENT is a file, or the name of an environment: in the repository where one is
+given, else in this folder. Every entry is checked now; nothing is written, and the
+lock of the state is not taken. A backup is put back by a person, never by trueup.
+Exit code: 0 nothing differs, 2 something does, 1 error.
+"""
 _DEMO = """
 A rollback story on this machine: a rehearsal AWS, a git repository, and the daemon.
 Nothing leaves this machine and no AWS account is needed. It takes about a minute.
@@ -113,7 +125,7 @@ def parser() -> argparse.ArgumentParser:
         return made
 
     run_ = verb("run", "follow a git repository and keep AWS as it says", _RUN, commands.run)
-    settings.add(run_, settings.REPOSITORY + settings.AWS + settings.DAEMON)
+    settings.add(run_, settings.REPOSITORY + settings.AWS + settings.TERRAFORM + settings.DAEMON)
     run_.add_argument(
         "--once", action="store_true", help="passes until nothing is progressing, then stop: 0 in sync, 1 not"
     )
@@ -125,7 +137,7 @@ def parser() -> argparse.ArgumentParser:
         "files", nargs="*", type=Path, metavar="FILE", help="environment files; without one, --repository"
     )
     plan.add_argument("--output", choices=("text", "json", "markdown"), default="text", help="(default: text)")
-    settings.add(plan, settings.REPOSITORY + settings.AWS)
+    settings.add(plan, settings.REPOSITORY + settings.AWS + settings.TERRAFORM)
     validate = verb("validate", "check environment files without AWS", _VALIDATE, commands.validate)
     validate.add_argument("files", nargs="+", type=Path, metavar="FILE")
     verb("schema", "print the JSON Schema of the environment file", _SCHEMA, commands.schema)
@@ -150,6 +162,10 @@ def parser() -> argparse.ArgumentParser:
     load.add_argument("--endpoint", type=endpoint, metavar="HOST[:PORT]", help="load here, not where the secret says")
     load.add_argument("--name", metavar="NAME", help="load into this database, not the one that the secret names")
     settings.add(load, settings.REPOSITORY + settings.AWS)
+    drift = verb("infrastructure", "what terraform finds, and its state backups", _INFRASTRUCTURE, infrastructure)
+    drift.add_argument("environment", metavar="ENVIRONMENT", help="a file, or the name of an environment")
+    drift.add_argument("--output", choices=("text", "json"), default="text", help="(default: text)")
+    settings.add(drift, settings.REPOSITORY + settings.AWS + settings.TERRAFORM)
     demo = verb("demo", "a rollback story on this machine", _DEMO, commands.demo)
     demo.add_argument("--stay", action="store_true", help="leave daemon and rehearsal AWS running at the end")
     return top

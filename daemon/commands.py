@@ -7,14 +7,14 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Sized
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sized
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from types import FrameType
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from daemon import http, logs
+from daemon import aside, http, logs
 from daemon import plan as rendering
 from daemon.enforcement import Enforcement, Surroundings
 from daemon.loop import Loop
@@ -22,7 +22,7 @@ from daemon.metrics import Metrics
 from daemon.plan_facts import writes_secret
 from daemon.schedule import Schedule
 from daemon.sources import Misused, from_files, source
-from daemon.status import EnvironmentStatus, GitStatus, Status
+from daemon.status import EnvironmentStatus, GitStatus, ResourceStatus, Status
 from daemon.telling import Telling
 from daemon.wiring import Territory, place
 from desired_state.in_force import Standing, committed_before, with_former
@@ -31,8 +31,10 @@ from desired_state.parse import schema as file_schema
 from desired_state.values import printable
 from reconcilers.aws import Connection, Place, sentence
 from reconcilers.contract import Absent, Condition
+from reconcilers.workshop import Workshop
 
 _TRIES = 5  # looks in a row that may fail before `--once` and `plan` give up
+_SOON = 0.2  # seconds between looks at what terraform has come to
 _PAUSE = 5.0  # seconds between the two looks that make a missing answer a fact
 _AWAKE = 0.5  # seconds after which a signal that another thread received is seen
 
@@ -40,10 +42,12 @@ _AWAKE = 0.5  # seconds after which a signal that another thread received is see
 def run(chosen: argparse.Namespace) -> int:
     """`trueup run`."""
     stop = threading.Event()
-    loop, metrics, telling = _loop(chosen, stop)
+    loop, metrics, telling, workshop = _loop(chosen, stop)
     if chosen.once:
         _on_signals(stop, lambda: None)
-        return _once(loop, telling, stop, chosen.timeout)
+        code = _once(loop, telling, stop, chosen.timeout)
+        _let_end(workshop, telling)
+        return code
     try:
         server = http.serve(chosen.listen, loop.status, metrics)
     except (OSError, ValueError) as error:
@@ -62,6 +66,7 @@ def run(chosen: argparse.Namespace) -> int:
         pass
     schedule.stop()
     server.close()
+    _let_end(workshop, telling)
     telling.journal.stopped()
     _leave(0)
     return 0
@@ -111,19 +116,27 @@ def demo(chosen: argparse.Namespace) -> int:
     return tell(stay=chosen.stay)
 
 
-def _loop(chosen: argparse.Namespace, stop: threading.Event) -> tuple[Loop, Metrics, Telling]:
+def _let_end(workshop: Workshop, telling: Telling) -> None:
+    if workshop.working:
+        telling.journal.ending()
+    aside.end(workshop)
+
+
+def _loop(chosen: argparse.Namespace, stop: threading.Event) -> tuple[Loop, Metrics, Telling, Workshop]:
     holder: list[Loop] = []
     nothing = Status(git=GitStatus(repository="", branch="", path=""))
     metrics = Metrics(lambda: holder[0].status() if holder else nothing)
     logs.configure(chosen.log_level)
     telling = Telling(logs.Journal(), metrics)
     repository, git = source(chosen)
+    workshop = aside.open_workshop(chosen, on_applied=telling.applied)
 
     def territory(where: Place) -> Territory:
-        return Territory(Connection(where, timeout=chosen.aws_timeout, on_call=metrics.aws_call))
+        connection = Connection(where, timeout=chosen.aws_timeout, on_call=metrics.aws_call)
+        return Territory(connection, workshop=workshop)
 
     holder.append(Loop(repository, git, territory, Surroundings(telling, stopping=stop.is_set), chosen.interval))
-    return holder[0], metrics, telling
+    return holder[0], metrics, telling, workshop
 
 
 def _once(loop: Loop, telling: Telling, stop: threading.Event, timeout: float) -> int:
@@ -145,20 +158,30 @@ def _once(loop: Loop, telling: Telling, stop: threading.Event, timeout: float) -
 def _planned(
     standings: Iterable[Standing], before: Callable[[Standing], Environment | None], chosen: argparse.Namespace
 ) -> tuple[EnvironmentStatus, ...]:
+    every = tuple(standings)
+    pinned = any(standing.environment.infrastructure for standing in every)
+    with aside.rehearsal(chosen) if pinned else nullcontext() as workshop:
+        return tuple(_plans(every, before, chosen, workshop))
+
+
+def _plans(
+    standings: Iterable[Standing],
+    before: Callable[[Standing], Environment | None],
+    chosen: argparse.Namespace,
+    workshop: Workshop | None,
+) -> Iterator[EnvironmentStatus]:
     around = Surroundings(_silence(), may_write=False)
     territories: dict[Place, Territory] = {}
-    statuses = []
     for standing in standings:
         where = place(standing.environment)
         if where not in territories:
-            territories[where] = Territory(Connection(where, timeout=chosen.aws_timeout))
+            territories[where] = Territory(Connection(where, timeout=chosen.aws_timeout), workshop=workshop)
         if standing.environment.mode is not Mode.SUSPENDED:
             _check(territories[where].connection)
         enforcement = Enforcement(standing, territories[where], around)
         _look_until_sure(enforcement)
         took = _rollouts(enforcement, standing.environment)
-        statuses.append(rendering.annotated(enforcement.status(), standing.environment, before(standing), took))
-    return tuple(statuses)
+        yield rendering.annotated(enforcement.status(), standing.environment, before(standing), took)
 
 
 def _rollouts(enforcement: Enforcement, environment: Environment) -> dict[str, float]:
@@ -182,15 +205,30 @@ def _check(connection: Connection) -> None:
 
 
 def _look_until_sure(enforcement: Enforcement) -> None:
-    """One pass; what could not be read or is missing gets a second look, five seconds later."""
+    """One pass; what could not be read or is missing gets a second look, five seconds later.
+
+    A pass does not wait for terraform: the first look at infrastructure only begins one.
+    """
     for attempt in range(3):
-        due = enforcement.due(full=True)
-        enforcement.territory.new_pass(due)
-        enforcement.run(due)
+        _look(enforcement)
+        while any(_is_checked(resource) for resource in enforcement.status().resources):
+            time.sleep(_SOON)
+            _look(enforcement)
         unsure = [r for r in enforcement.status().resources if r.condition is Condition.RETRYING]
         if not unsure or attempt == 2:
             return
         time.sleep(_PAUSE)
+
+
+def _look(enforcement: Enforcement) -> None:
+    due = enforcement.due(full=True)
+    enforcement.territory.new_pass(due)
+    enforcement.run(due)
+
+
+def _is_checked(resource: ResourceStatus) -> bool:
+    """Whether terraform has not come to the end of its first look."""
+    return resource.kind == "infrastructure" and resource.condition is Condition.PROGRESSING
 
 
 def _committed_before(standing: Standing) -> Environment | None:
@@ -201,6 +239,7 @@ def _summary(standing: Standing) -> str:
     environment = standing.environment
     parts = [f"environment {environment.environment}", _counted(environment.services, "service")]
     parts += [_counted(environment.databases, "database")] if environment.databases else []
+    parts += [f"{len(environment.infrastructure)} infrastructure"] if environment.infrastructure else []
     return ", ".join(parts) + (", maintenance" if environment.maintenance else "")
 
 

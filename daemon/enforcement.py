@@ -209,6 +209,7 @@ class Enforcement:
             self._tracked[key].entry = entry
             if renewed:
                 self._tracked[key].brake.release()
+                entry.renew()
         return True
 
     def _told(self) -> EnvironmentStatus:

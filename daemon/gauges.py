@@ -28,6 +28,7 @@ class Gauges(Collector):
         yield _gauge("trueup_leader", "Whether this process is the one that acts.", (), [((), float(status.leader))])
         yield from _of_environments(status.environments)
         yield _validity(status)
+        yield from _of_infrastructure([(e.name, r) for e in status.environments for r in e.resources])
         yield from _of_resources([(e.name, r) for e in status.environments for r in e.resources])
 
 
@@ -84,6 +85,26 @@ def _of_resources(resources: list[tuple[str, ResourceStatus]]) -> Iterator[Metri
     yield _gauge("trueup_resource_drift", "Fields that differ.", _RESOURCE, drift)
     yield _gauge("trueup_resource_drifted_since_timestamp_seconds", "Since when something differs.", _RESOURCE, since)
     yield _gauge("trueup_advice", "Something a person should know that is not drift.", (*_RESOURCE, "type"), advice)
+
+
+def _of_infrastructure(resources: list[tuple[str, ResourceStatus]]) -> Iterator[Metric]:
+    drift: _Samples = []
+    at: _Samples = []
+    for environment, resource in resources:
+        if resource.infrastructure and (check := resource.infrastructure.check):
+            counts = {"add": check.add, "change": check.change, "destroy": check.destroy}
+            drift += [((environment, resource.name, action), float(count)) for action, count in counts.items()]
+            at.append(((environment, resource.name), check.at.timestamp()))
+    labels = ("environment", "name")
+    yield _gauge(
+        "trueup_infrastructure_drift",
+        "Resources that the last terraform plan would add, change and destroy; a replacement is added and destroyed.",
+        (*labels, "action"),
+        drift,
+    )
+    yield _gauge(
+        "trueup_infrastructure_last_check_timestamp_seconds", "When terraform last found out what differs.", labels, at
+    )
 
 
 def _gauge(name: str, about: str, labels: tuple[str, ...], samples: _Samples) -> Metric:

@@ -12,9 +12,13 @@ from typing import Any
 import structlog
 from botocore.exceptions import BotoCoreError, ClientError
 
+from daemon import status_json
 from daemon.status import EnvironmentStatus, GitStatus, Status
+from desired_state.repository import Unreachable
 from reconcilers.contract import Absent, Condition, Drift, Outcome, Result, Stalled, Superseded, Unseen
 from reconcilers.secrets import Moved
+from reconcilers.terraform import Failed
+from reconcilers.workshop import Report
 
 REMIND = 600.0  # seconds after which what is still wrong, and unchanged, is said again
 _LEVELS = {
@@ -22,7 +26,7 @@ _LEVELS = {
     Condition.RETRYING: logging.WARNING,
     Condition.STALLED: logging.ERROR,
 }
-_FORESEEN = (ClientError, BotoCoreError, OSError, Stalled, Absent, Superseded, Unseen, Moved)
+_FORESEEN = (ClientError, BotoCoreError, OSError, Stalled, Absent, Superseded, Unseen, Moved, Failed, Unreachable)
 _FRAMES = 6  # of a traceback
 _MOST_SHOWN = 20
 
@@ -38,6 +42,10 @@ class Journal:
     def started(self, listen: str, interval: float) -> None:
         """The daemon has begun."""
         self._log.info("started", version=version("trueup"), listen=listen, interval=interval)
+
+    def ending(self) -> None:
+        """The daemon waits for terraform, which must save what it has done. A second signal does not wait."""
+        self._log.info("ending", reason="terraform was asked to stop, and saves its state; a second signal leaves it")
 
     def stopped(self) -> None:
         """The daemon has ended in good order."""
@@ -86,6 +94,12 @@ class Journal:
             writes=writes,
             seconds=round(seconds, 3),
         )
+
+    def applied(self, environment: str, name: str, report: Report) -> None:
+        """One line for every terraform apply that has ended, however it did."""
+        done = status_json.applied(report)
+        named = {"environment": environment, "kind": "infrastructure", "name": name, "reason": done.pop("error", "")}
+        self._log.log(logging.ERROR if report.error else logging.INFO, "terraform_applied", **named, **done)
 
     def git(self, status: GitStatus) -> None:
         """One line when the head, or what is wrong with it, changed."""

@@ -17,12 +17,14 @@ from prometheus_client import (
 from daemon.gauges import Gauges
 from daemon.status import Status
 from reconcilers.contract import Result
+from reconcilers.workshop import Report
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _RESOURCE = ("environment", "kind", "name")
 _PASS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 180.0)
 _FIRST_WRITE = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 _CONVERGENCE = (1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 180.0, 300.0, 600.0, 1200.0, 3600.0)
+_APPLY = (1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0)
 _CALL = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _MOST_CODES = 64  # error codes kept apart; any further one counts as "other"
 _FETCHES = ("ok", "unreachable")
@@ -47,6 +49,13 @@ class Metrics:
         )
         self._convergence = _timed(
             "trueup_convergence_seconds", "From a commit seen to all in sync.", ("environment",), _CONVERGENCE, made
+        )
+        self._applies = _timed(
+            "trueup_infrastructure_apply_duration_seconds",
+            "Length of a terraform apply, by how it ended.",
+            ("environment", "name", "result"),
+            _APPLY,
+            made,
         )
         git = ("repository", "result")
         self._fetches = Counter("trueup_git_fetches", "Polls of the repository.", git, registry=made)
@@ -74,6 +83,15 @@ class Metrics:
             self._changes.labels(environment, kind, name, verb, each.value)
         self._changes.labels(environment, kind, name, verb, result).inc()
 
+    def applied(self, environment: str, name: str, report: Report) -> None:
+        """A terraform apply has ended."""
+        self._changed[environment].add(("infrastructure", name))
+        for result in ("ok", "failed"):  # so that a rate sees the first failure
+            self._applies.labels(environment, name, result)
+        self._applies.labels(environment, name, report.result).observe(
+            report.applied.seconds if report.applied else 0.0
+        )
+
     def pass_took(self, environment: str, seconds: float) -> None:
         """A pass over an environment has ended. What left its file leaves the counters."""
         self._passes.labels(environment).observe(seconds)
@@ -97,7 +115,7 @@ class Metrics:
     def forget(self, environment: str) -> None:
         """An environment has left the repository: its series go."""
         self._changed.pop(environment, None)
-        for metric in (self._changes, self._passes, self._first_write, self._convergence):
+        for metric in (self._changes, self._passes, self._first_write, self._convergence, self._applies):
             metric.remove_by_labels({"environment": environment})
 
     def render(self) -> bytes:
@@ -120,6 +138,8 @@ class Metrics:
         for kind, name in [each for each in changed - present if each[0] != "maintenance"]:
             changed.discard((kind, name))
             self._changes.remove_by_labels({"environment": environment, "kind": kind, "name": name})
+            if kind == "infrastructure":
+                self._applies.remove_by_labels({"environment": environment, "name": name})
 
 
 def _timed(

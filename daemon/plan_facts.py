@@ -1,6 +1,6 @@
 """What a plan says, before anybody decides how it looks."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC
 
@@ -14,10 +14,15 @@ from desired_state.model import Restore as Restored
 from desired_state.parse import Problem
 from desired_state.values import FrozenMap
 from reconcilers.contract import Advice, Change, Condition, Drift
+from reconcilers.infrastructure import ApplyTerraform
 from reconcilers.rds_changes import KeepBackups, Restore
 from reconcilers.restoring import span
 
 _RESTART, _QUIESCE = "restart_follows", "quiesced"
+_FIRST_COMMIT = (
+    "no earlier version of the file pins a commit here, so a revert takes nothing of this back; "
+    "for a revert to lead back, first pin the commit that was applied last"
+)
 _LONGEST = 300  # characters of one value
 NOTE = 4000  # characters of what a person is told besides
 _WRONG = (Condition.STALLED, Condition.RETRYING)
@@ -51,12 +56,14 @@ def annotated(
     many seconds the last rollout of a service took, by its name, where that is known.
     """
     moved = {each.name: each for each in status.resources if each.kind == "database" and writes_secret(each)}
+    pending = {each.name for each in status.resources if each.kind == "infrastructure" and each.drifts}
     resources = []
     for resource in status.resources:
         more = (
             *_overrides(resource, now),
             *_first_pins(resource, now, before),
             *_restarts(resource, now, moved, took.get(resource.name)),
+            *_waits(resource, now, pending),
         )
         resources.append(replace(resource, advice=(*resource.advice, *more)))
     return replace(status, resources=tuple(resources))
@@ -108,6 +115,8 @@ def effect(change: Change, drift: Drift) -> str:
         return f"LEAVES BEHIND what was written to {_host(drift.live)}"
     if isinstance(change, KeepBackups) and drift.live == "0 days":
         return "OUTAGE: RDS restarts the database to begin with backups"
+    if isinstance(change, ApplyTerraform) and drift.desired.startswith("destroyed"):
+        return "DESTROYS it: no revert brings back what was in it"
     if drift.field == "desired_count" and drift.desired == "0":
         return "SHUTDOWN: stops every task"
     if change.verb == "enter_maintenance" and drift.field == "enabled":
@@ -198,6 +207,12 @@ def _first_pins(resource: ResourceStatus, now: Environment, before: Environment 
     """What a revert cannot restore, since no earlier version of the file says what is live."""
     if resource.kind == "database" and (message := _first_name(resource, now, before)):
         yield Advice("first_pin", message)
+    if (
+        resource.kind == "infrastructure"
+        and resource.drifts
+        and not (before and resource.name in before.infrastructure)
+    ):
+        yield Advice("first_pin", _FIRST_COMMIT)
     for drift in resource.drifts:
         only_here = drift.field in _ONLY_IN_THE_FILE.get(resource.kind, ()) and drift.desired != "0"
         if only_here and _is_first(resource, drift.field, now, before):
@@ -247,6 +262,13 @@ def _restarts(
         if quiesced and _moves(database):
             message = f"its tasks stop once the new database is ready, and come back when the secret of {name} names it"
             yield Advice(_QUIESCE, message)
+
+
+def _waits(resource: ResourceStatus, now: Environment, pending: Collection[str]) -> Iterator[Advice]:
+    service = now.services.get(resource.name) if resource.kind == "service" and resource.drifts else None
+    held = [name for name in service.needs if name in pending] if service and service.desired_count != 0 else []
+    if held:
+        yield Advice("waits", f"waits until infrastructure {', '.join(held)} has settled")
 
 
 def settings(resource: ResourceStatus) -> str:

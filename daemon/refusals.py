@@ -24,14 +24,16 @@ def by_order(entry: Entry, changes: tuple[Change, ...], tracked: Mapping[Key, Tr
     """Whether what this entry waits for has a change pending or in progress. What cannot be read holds nobody up."""
     if all(change.at_once for change in changes):
         return None
+    for name in entry.needs:
+        infrastructure = tracked.get(("infrastructure", name))
+        if infrastructure and infrastructure.outcome and _is_unsettled(infrastructure):
+            return _waits(f"infrastructure {name}", infrastructure.outcome)
     for name in entry.waits_for:
         database = tracked.get(("database", name))
         outcome = database.outcome if database else None
         hopeless = outcome is not None and outcome.condition is Condition.STALLED
         if outcome and _holds_up(outcome) and not (hopeless and _comes_back(changes)):
-            stuck = outcome.condition in (Condition.STALLED, Condition.DRIFTED)
-            reason = f"waits for database {name} ({outcome.condition.value}: {outcome.reason})"
-            return Refusal(Condition.DRIFTED if stuck else Condition.PROGRESSING, reason)
+            return _waits(f"database {name}", outcome)
     if not entry.waits_for_services:
         return None
     services = (each for (kind, _), each in tracked.items() if kind == "service" and each.entry.named)
@@ -39,6 +41,21 @@ def by_order(entry: Entry, changes: tuple[Change, ...], tracked: Mapping[Key, Tr
     if not moving:
         return None
     return Refusal(Condition.PROGRESSING, f"leaves maintenance once {', '.join(moving)} has settled")
+
+
+def _waits(what: str, outcome: Outcome) -> Refusal:
+    stuck = outcome.condition in (Condition.STALLED, Condition.DRIFTED)
+    reason = f"waits for {what} ({outcome.condition.value}: {outcome.reason})"
+    return Refusal(Condition.DRIFTED if stuck else Condition.PROGRESSING, reason)
+
+
+def _is_unsettled(infrastructure: Tracked) -> bool:
+    """Whether a change of it is pending or under way, or only a person can settle it.
+
+    Not where it is only reported (`apply: never`), nor where a check failed after one that found nothing to do.
+    """
+    outcome = infrastructure.outcome
+    return infrastructure.moving or (outcome is not None and outcome.condition is Condition.STALLED)
 
 
 def _comes_back(changes: tuple[Change, ...]) -> bool:

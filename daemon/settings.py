@@ -8,6 +8,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from reconcilers.terraform_backups import checked_place
+
 Reader = Callable[[str], Any]
 
 
@@ -38,6 +40,21 @@ def seconds(text: str) -> float:
     return value
 
 
+def days(text: str) -> int:
+    """A number of days, from 1 to ten years."""
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 3650:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of days from 1 to 3650")
+    return int(text)
+
+
+def backups_place(text: str) -> str:
+    """A folder, or s3://bucket/prefix."""
+    try:
+        return checked_place(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}") from None
+
+
 def level(text: str) -> str:
     """A log level."""
     if text.lower() not in ("debug", "info", "warning", "error"):
@@ -53,6 +70,17 @@ REPOSITORY = (
     Option("git-timeout", "seconds that one git command may take", "20", seconds, "SECONDS"),
 )
 AWS = (Option("aws-timeout", "seconds to wait for one answer of AWS", "8", seconds, "SECONDS"),)
+TERRAFORM = (
+    Option("terraform", "the program to run: a name or a path; unset: terraform, else tofu", metavar="PROGRAM"),
+    Option("terraform-timeout", "seconds that one terraform command may take", "3600", seconds, "SECONDS"),
+    Option(
+        "state-backups",
+        "where states are kept before an apply (unset: a folder of the user's)",
+        read=backups_place,
+        metavar="FOLDER-OR-S3-URL",
+    ),
+    Option("state-backup-days", "for how many days", "30", days, "DAYS"),
+)
 DAEMON = (
     Option("interval", "seconds between two looks at git and at everything in AWS", "30", seconds, "SECONDS"),
     Option(

@@ -12,7 +12,7 @@ from daemon.status import GitStatus
 from desired_state.in_force import Source, Standing, contested
 from desired_state.model import Database, Environment
 from desired_state.parse import Invalid, Problem, parse
-from desired_state.repository import Repository, shown_location
+from desired_state.repository import Repository, repository_of, shown_location
 from desired_state.values import printable
 
 _MOST_BYTES: Final = 1024 * 1024 + 1  # one more than a file may have, so that a larger one is seen to be larger
@@ -72,7 +72,8 @@ def from_files(files: Iterable[Path]) -> tuple[list[Standing], tuple[Problem, ..
     problems: list[Problem] = []
     for file in files:
         try:
-            standings.append(Standing(file=str(file), commit="", environment=parse(_content(file), str(file))))
+            environment = parse(_content(file), str(file))
+            standings.append(Standing(str(file), "", environment, repository=repository_of(file)))
         except Invalid as error:
             problems += error.problems
         except _Unreadable as error:

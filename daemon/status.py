@@ -5,13 +5,14 @@ from datetime import datetime
 
 from desired_state.parse import Problem
 from reconcilers.contract import Advice, Ahead, Change, Condition, Drift
+from reconcilers.infrastructure import LiveInfrastructure
 
 
 @dataclass(frozen=True, kw_only=True)
 class ResourceStatus:
     """One entry of a file and what the last pass over it came to."""
 
-    kind: str  # service | database | maintenance
+    kind: str  # infrastructure | service | database | maintenance | desired_state
     name: str  # the entry's name in the file
     condition: Condition
     reason: str
@@ -21,6 +22,7 @@ class ResourceStatus:
     ahead: tuple[Ahead, ...] = ()  # and what follows once that has settled
     drifted_since: datetime | None = None  # None while nothing differs
     advice: tuple[Advice, ...] = ()
+    infrastructure: LiveInfrastructure | None = None  # what terraform found, where this is about that
 
     @property
     def drifts(self) -> tuple[Drift, ...]:

@@ -7,6 +7,9 @@ from daemon.plain import redacted
 from daemon.status import EnvironmentStatus, GitStatus, ResourceStatus, Status
 from desired_state.parse import Problem
 from reconcilers.contract import Drift
+from reconcilers.infrastructure import LiveInfrastructure
+from reconcilers.terraform import Check
+from reconcilers.workshop import Report
 
 Json = dict[str, Any]
 
@@ -41,7 +44,8 @@ def environment(status: EnvironmentStatus) -> Json:
 
 def resource(status: ResourceStatus) -> Json:
     """One resource, its drift by field, and what a person should know of it."""
-    return {
+    about = {"terraform": _terraform(status.infrastructure)} if status.infrastructure else {}
+    return about | {
         "kind": status.kind,
         "name": status.name,
         "condition": status.condition.value,
@@ -53,6 +57,40 @@ def resource(status: ResourceStatus) -> Json:
         "ahead": [{"verb": each.verb, **drift(each.drift), "takes": each.takes or None} for each in status.ahead],
         "advice": [{"type": each.type, "message": redacted(each.message)} for each in status.advice],
     }
+
+
+def _terraform(live: LiveInfrastructure) -> Json:
+    """What the last check found, what the last apply did, and what goes on."""
+    doing = {"what": live.doing.value, "since": _instant(live.since)} if live.doing else None
+    report = live.report
+    return {
+        "commit": live.commit,
+        "doing": doing,
+        "check": check(live.check) if live.check else None,
+        "apply": {"at": _instant(report.at), **applied(report)} if report else None,
+    }
+
+
+def check(found: Check) -> Json:
+    """What terraform found, in numbers."""
+    return {
+        "at": _instant(found.at),
+        "version": found.version,
+        "add": found.add,
+        "change": found.change,
+        "destroy": found.destroy,
+        "replace": found.replace,
+        "serial": found.serial,
+        "changed_outside": list(found.drifted),
+    }
+
+
+def applied(report: Report) -> Json:
+    """What an apply came to."""
+    counts = ("add", "change", "destroy")
+    done = {count: getattr(report.applied, count) for count in counts} if report.applied else {}
+    seconds = {"seconds": round(report.applied.seconds, 1)} if report.applied else {}
+    return {"result": report.result, **seconds, **done, **({"error": redacted(report.error)} if report.error else {})}
 
 
 def drift(value: Drift) -> Json:

@@ -6,6 +6,7 @@ from daemon.journal import Journal
 from daemon.metrics import Metrics
 from daemon.status import EnvironmentStatus, GitStatus
 from reconcilers.contract import Outcome
+from reconcilers.workshop import Report
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,11 @@ class Telling:
         """A pass over an environment has ended; a full one looked at everything in it."""
         self.journal.passed(status, seconds, writes, full=full)
         self.metrics.pass_took(status.name, seconds)
+
+    def applied(self, environment: str, name: str, report: Report) -> None:
+        """Terraform has come to the end of an apply."""
+        self.journal.applied(environment, name, report)
+        self.metrics.applied(environment, name, report)
 
     def first_write(self, environment: str, seconds: float) -> None:
         """The first write that a new commit led to, so long after the commit was seen."""

@@ -7,6 +7,7 @@ from daemon.clock import Clock
 from daemon.status import ResourceStatus
 from daemon.wiring import Entry
 from reconcilers.contract import Condition, Outcome
+from reconcilers.infrastructure import LiveInfrastructure
 
 Key = tuple[str, str]  # kind, name
 
@@ -81,4 +82,5 @@ class Tracked:
             ahead=outcome.live.ahead,
             drifted_since=(known.drifted_since or now) if drifted else None,
             advice=outcome.live.advice,
+            infrastructure=outcome.live if isinstance(outcome.live, LiveInfrastructure) else None,
         )

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from desired_state.in_force import Standing
@@ -13,12 +14,14 @@ from reconcilers.contract import Condition, Gate, Outcome
 from reconcilers.database import DatabasePin, DatabaseReconciler, LiveDatabase
 from reconcilers.ecs_reads import EcsReads
 from reconcilers.ecs_service import EcsServiceReconciler, ServicePin
+from reconcilers.infrastructure import InfrastructurePin, InfrastructureReconciler
 from reconcilers.maintenance import MaintenancePin, MaintenanceReconciler
 from reconcilers.rds_reads import RdsReads
 from reconcilers.reconcile import reconcile
 from reconcilers.secrets import Secrets
 from reconcilers.standstill import Standstill
 from reconcilers.switch import Switches
+from reconcilers.workshop import Workshop
 
 Databases = Callable[[str], Outcome | None]
 """What the last look at a database of the same file came to, by its name; None: there was none yet."""
@@ -33,16 +36,26 @@ class Entry:
     name: str
     run: Run
     waits_for: tuple[str, ...] = ()  # the databases that must be settled first
+    needs: tuple[str, ...] = ()  # the infrastructure that must be settled first
     depends_on: tuple[str, ...] = ()  # the databases whose move changes what it must be
     waits_for_services: bool = False  # leaving maintenance comes last of all
     named: bool = True  # False: the file says nothing of it, so it is shown only when there is something to say
     service: ServicePin | None = None  # what the batched reads of a pass need to know
+    renew: Callable[[], None] = lambda: None  # a commit, or a person who asks again: what rests is tried at once
 
 
 class Territory:
-    """One account and region: its connection, its batched reads and its reconcilers, shared by all its environments."""
+    """One account and region: its connection, its batched reads and its reconcilers, shared by all its environments.
 
-    def __init__(self, connection: Connection, monotonic: Callable[[], float] = time.monotonic) -> None:
+    `workshop`: where terraform works; None where nobody looks at infrastructure.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        monotonic: Callable[[], float] = time.monotonic,
+        workshop: Workshop | None = None,
+    ) -> None:
         self.connection = connection
         self._ecs = EcsReads(connection, monotonic)
         self._secrets = Secrets(connection)
@@ -53,6 +66,7 @@ class Territory:
         self.databases = DatabaseReconciler(connection, self._secrets, self._rds, self._switches, standstill)
         self.backups = BackupReads(self._rds, self._switches)
         self.maintenance = MaintenanceReconciler(connection, monotonic)
+        self.infrastructure = InfrastructureReconciler(connection, workshop) if workshop else None
 
     def is_moving(self, database: Database) -> bool:
         """Whether its secret does not say yet what the file says."""
@@ -77,11 +91,11 @@ def place(environment: Environment) -> Place:
 
 
 def entries(standing: Standing, territory: Territory) -> tuple[Entry, ...]:
-    """Enter maintenance → databases → services → leave maintenance."""
+    """Enter maintenance → infrastructure → databases → services → leave maintenance."""
     environment = standing.environment
     maintenance = _maintenance(standing, territory)
     entering = environment.maintenance is not None and environment.maintenance.enabled
-    middle = (*_databases(standing, territory), *_services(standing, territory))
+    middle = (*_infrastructure(standing, territory), *_databases(standing, territory), *_services(standing, territory))
     return (maintenance, *middle) if entering else (*middle, maintenance)
 
 
@@ -91,6 +105,21 @@ def _maintenance(standing: Standing, territory: Territory) -> Entry:
     leaving = section is None or not section.enabled
     run = _run(territory.maintenance, pin)
     return Entry("maintenance", "maintenance", run, waits_for_services=leaving, named=section is not None)
+
+
+def infrastructure_pins(standing: Standing) -> Iterator[InfrastructurePin]:
+    """The entries of a file under `infrastructure`."""
+    environment = standing.environment
+    for name, each in environment.infrastructure.items():
+        yield InfrastructurePin(name, each, environment, each.repository or standing.repository)
+
+
+def _infrastructure(standing: Standing, territory: Territory) -> Iterator[Entry]:
+    for pin in infrastructure_pins(standing):
+        reconciler = territory.infrastructure
+        if reconciler is None:
+            raise ValueError("this territory has no workshop for its infrastructure")
+        yield Entry("infrastructure", pin.name, _run(reconciler, pin), renew=partial(reconciler.renew, pin))
 
 
 def _databases(standing: Standing, territory: Territory) -> Iterator[Entry]:
@@ -112,10 +141,10 @@ def _services(standing: Standing, territory: Territory) -> Iterator[Entry]:
         pin = ServicePin(name, service, secrets, standing.commit)
         quiesced_by = tuple(each for each, database in databases.items() if name in database.quiesce)
         # A complete shutdown waits for nothing.
-        waits_for = () if service.desired_count == 0 else service.databases
+        waits_for, needs = ((), ()) if service.desired_count == 0 else (service.databases, service.needs)
         run = _run_still(territory.services, pin, quiesced_by) if quiesced_by else _run(territory.services, pin)
         depends_on = (*service.databases, *quiesced_by)
-        yield Entry("service", name, run, waits_for=waits_for, depends_on=depends_on, service=pin)
+        yield Entry("service", name, run, waits_for, needs, depends_on=depends_on, service=pin)
 
 
 def _taken_back(run: Run) -> Run:

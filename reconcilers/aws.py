@@ -140,9 +140,31 @@ class Connection:
     def writing(self, service: Literal["rds"]) -> "RDSClient": ...
     @overload
     def writing(self, service: Literal["route53"]) -> "Route53Client": ...
+    @overload
+    def writing(self, service: Literal["s3"]) -> "S3Client": ...
     def writing(self, service: str) -> Any:
         """The client for writes: one attempt, and the guard right before it."""
         return self._client(service, self.place.region, writes=True)
+
+    def beside(self) -> "Connection":
+        """Another connection to the same place, for work beside the passes: it has no guard, and clients of its own."""
+        return Connection(self.place, timeout=self._timeout, on_call=self._on_call)
+
+    def environ(self) -> dict[str, str]:
+        """What another program needs to act in the same place: its region, and the role's credentials for an hour.
+
+        Without a role it finds its credentials as we do. ClientError or BotoCoreError: the role cannot be assumed.
+        """
+        found = {"AWS_REGION": self.place.region, "AWS_DEFAULT_REGION": self.place.region}
+        if self.place.role_arn is None:
+            return found
+        # Not those of our own session: they may be about to end.
+        credentials = _session(self.place, _config(self._timeout, attempts=3)).get_credentials()
+        if credentials is None:
+            raise NoCredentialsError
+        frozen = credentials.get_frozen_credentials()
+        found |= {"AWS_ACCESS_KEY_ID": f"{frozen.access_key}", "AWS_SECRET_ACCESS_KEY": f"{frozen.secret_key}"}
+        return found | ({"AWS_SESSION_TOKEN": frozen.token} if frozen.token else {})
 
     @property
     def is_real_aws(self) -> bool:

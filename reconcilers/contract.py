@@ -42,6 +42,7 @@ class Observation:
     overdue: str = ""  # why converging has taken too long; heals by itself when AWS does finish
     blocked: str = ""  # why nothing may be written until a commit or a person helps
     held: str = ""  # a person's brake: report, do not write
+    failing: str = ""  # why the last try did not help, and when the next one comes
     waiting: str = ""  # why what differs cannot be changed yet: a later look may find that it can
     aside: bool = False  # what settles holds nobody up
     pace: float = 0.0  # seconds before which another look is not worth it while it settles
@@ -57,6 +58,7 @@ class Change:
     once: ClassVar[bool] = False  # nobody can take its effect back: a stale read must never make it twice
     aside: ClassVar[bool] = False  # nothing that comes later waits for it
     lenient: ClassVar[bool] = False  # what comes later waits for it, but not where it fails
+    told: ClassVar[str] = ""  # how people are told that it was asked for; empty: by its verb
 
     drifts: tuple[Drift, ...] = ()  # empty for a step that only prepares or tidies up after another change
 

@@ -53,6 +53,8 @@ def _refusal(live: Observation, changes: tuple[Change, ...], gate: Gate) -> Refu
         return Refusal(Condition.STALLED, live.blocked)
     if live.held:
         return Refusal(Condition.DRIFTED, live.held)
+    if live.failing:
+        return Refusal(Condition.RETRYING, live.failing)
     if refusal := gate(changes):
         return refusal
     return Refusal(Condition.PROGRESSING, live.waiting) if live.waiting else None
@@ -77,8 +79,15 @@ def _applied(reconciler: Reconciler[Desired, Live], desired: Desired, so_far: Ou
             )
         attempts.append(Attempt(change, Result.OK))
     made = [attempt.change for attempt in attempts]
-    asked = ", ".join(change.verb for change in [change for change in made if change.drifts] or made)
-    return replace(so_far, reason=f"asked AWS to {asked.replace('_', ' ')}", attempts=tuple(attempts))
+    return replace(
+        so_far, reason=_asked([change for change in made if change.drifts] or made), attempts=tuple(attempts)
+    )
+
+
+def _asked(made: list[Change]) -> str:
+    told = [change.told for change in made if change.told]
+    verbs = [change.verb.replace("_", " ") for change in made if not change.told]
+    return "; ".join([*([f"asked AWS to {', '.join(verbs)}"] if verbs else []), *told])
 
 
 def _failed(error: Exception) -> Outcome:
