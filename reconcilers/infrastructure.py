@@ -54,7 +54,10 @@ class LiveInfrastructure(Observation):
 
 @dataclass(frozen=True, kw_only=True)
 class ApplyTerraform(Change):
-    """terraform apply of the saved plan of one check, after `state pull` into a backup."""
+    """terraform apply of the saved plan of one check.
+
+    The state before it is kept; in a bucket by PutObject, and by DeleteObject for those that are too old.
+    """
 
     actions: ClassVar[tuple[str, ...]] = ("s3:PutObject", "s3:DeleteObject")  # where backups are kept in a bucket
     told: ClassVar[str] = "terraform apply has begun"
@@ -92,7 +95,7 @@ class InfrastructureReconciler(Reconciler[InfrastructurePin, LiveInfrastructure]
             since=look.since,
             report=look.report,
             settling=_settling(pinned, look),
-            blocked=_blocked(desired, look),
+            blocked=_with_failure(_blocked(desired, look), look),
             held="apply is never: reported, not applied" if pinned.apply is Apply.NEVER else "",
             failing=_failing(pinned, look),
             waiting="terraform looks again before anything is applied" if look.doing else "",
@@ -159,6 +162,12 @@ def _blocked(desired: InfrastructurePin, look: Look) -> str:
     return ""
 
 
+def _with_failure(blocked: str, look: Look) -> str:
+    """What an apply left half made is to be made anew: then the failure is what a person must know."""
+    error = _cause(look.report)
+    return f"{blocked}; the last apply failed: {error}" if blocked and error else blocked
+
+
 def _contested(found: tuple[Contest, ...]) -> str:
     first, others = found[0], list(dict.fromkeys(contest.address for contest in found[1:]))
     more = f"; and so it is with {_listed(others)}" if others else ""
@@ -168,10 +177,15 @@ def _contested(found: tuple[Contest, ...]) -> str:
 def _failing(pinned: Infrastructure, look: Look) -> str:
     if look.report is None or look.rest <= 0:
         return ""
-    error = look.report.error
+    error = _cause(look.report)
     what = f"terraform apply failed: {error}" if error else "terraform has applied it, and it still differs"
     again = look.report.at + timedelta(seconds=pinned.check_every)
     return f"{what}; the next try is at {again.astimezone(UTC):%H:%M:%SZ}"
+
+
+def _cause(report: Report | None) -> str:
+    """Why an apply failed; some errors begin with saying that it did."""
+    return report.error.removeprefix("terraform apply failed: ") if report else ""
 
 
 def _drifts(check: Check) -> Iterator[Drift]:

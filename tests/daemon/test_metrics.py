@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -10,6 +11,9 @@ from daemon.metrics import Metrics
 from daemon.status import EnvironmentStatus, GitStatus, ResourceStatus, Status
 from desired_state.parse import Problem
 from reconcilers.contract import Advice, Change, Condition, Drift
+from reconcilers.infrastructure import LiveInfrastructure
+from reconcilers.terraform import Applied, Check, PlannedChange
+from reconcilers.workshop import Report
 
 NOON = datetime(2024, 2, 24, 12, tzinfo=UTC)
 GIT = GitStatus(repository="r", branch="main", path="p.yaml", head="c1")
@@ -27,13 +31,36 @@ API = ResourceStatus(
 GOOD = ResourceStatus(
     kind="database", name="postgres", condition=Condition.IN_SYNC, reason="", since=NOON, observed=NOON
 )
+CHANGES = (("create",), ("delete", "create"))
+CHECK = Check(
+    at=NOON,
+    version="1.11.4",
+    differs=True,
+    changes=tuple(PlannedChange(f"a.{n}", "a", f"{n}", actions, ()) for n, actions in enumerate(CHANGES)),
+    outputs_changed=False,
+    drifted=(),
+    warnings=(),
+    serial=1,
+    lineage="x",
+    plan=Path("plan"),
+    digest="d",
+)
+NETWORK = ResourceStatus(
+    kind="infrastructure",
+    name="network",
+    condition=Condition.IN_SYNC,
+    reason="",
+    since=NOON,
+    observed=NOON,
+    infrastructure=LiveInfrastructure(check=CHECK),
+)
 PRODUCTION = EnvironmentStatus(
     name="production",
     file="p.yaml",
     commit="c1",
     mode="enforce",
     valid=True,
-    resources=(API, GOOD),
+    resources=(API, GOOD, NETWORK),
     last_pass=NOON,
     last_in_sync=NOON,
     maintenance_enabled=True,
@@ -99,6 +126,7 @@ def test_every_metric_of_the_contract_is_there_with_its_type_and_labels(scraped:
     metrics.first_write("production", 1.5)
     metrics.converged("production", 20.0)
     metrics.git_fetch("r", "ok")
+    metrics.applied("production", "network", Report(NOON, None, "it broke"))
 
     found = {}
     for family in text_string_to_metric_families(metrics.render().decode()):
@@ -108,7 +136,29 @@ def test_every_metric_of_the_contract_is_there_with_its_type_and_labels(scraped:
     assert {name: kind for name, kind in found.items() if name.startswith("trueup_")} == {
         **CONTRACT,
         "trueup_advice": ("gauge", {"environment", "kind", "name", "type"}),
+        "trueup_infrastructure_drift": ("gauge", {"environment", "name", "action"}),
+        "trueup_infrastructure_last_check_timestamp_seconds": ("gauge", {"environment", "name"}),
+        "trueup_infrastructure_apply_duration_seconds": ("histogram", {"environment", "name", "result"}),
     }
+
+
+def test_infrastructure_is_counted_as_terraform_counts(scraped: Scraped) -> None:
+    shown = {each: scraped.value("trueup_infrastructure_drift", action=each) for each in ("add", "change", "destroy")}
+    assert shown == {"add": 2, "change": 0, "destroy": 1}
+    assert scraped.value("trueup_infrastructure_last_check_timestamp_seconds", name="network") == NOON.timestamp()
+
+
+def test_applies_are_timed_by_how_they_ended_and_leave_with_their_entry(scraped: Scraped) -> None:
+    metrics, name = scraped.metrics, "trueup_infrastructure_apply_duration_seconds"
+    metrics.applied("production", "network", Report(NOON, Applied(seconds=90, add=1, change=0, destroy=0)))
+    assert scraped.value(f"{name}_sum", name="network", result="ok") == 90
+    assert scraped.value(f"{name}_count", name="network", result="failed") == 0
+    metrics.applied("production", "network", Report(NOON, None, "it broke"))
+    assert scraped.value(f"{name}_count", name="network", result="failed") == 1
+
+    scraped.show(API)
+    metrics.pass_took("production", 0.1)
+    assert scraped.of(f"{name}_sum") == []
 
 
 def test_exactly_one_condition_of_a_resource_is_1(scraped: Scraped) -> None:
