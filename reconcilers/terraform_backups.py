@@ -47,6 +47,15 @@ def lineage_of(state: bytes) -> str:
         return ""
 
 
+def holds_anything(state: bytes) -> bool:
+    """Whether there is something to lose. Where there is no state yet, some backends answer with a new, empty one."""
+    try:
+        told = json.loads(state)
+        return bool(told["resources"] or told.get("outputs"))
+    except (ValueError, KeyError, TypeError):
+        return bool(state.strip())  # it is looked at again before it is kept
+
+
 @dataclass(frozen=True)
 class Backup:
     """One copy of a state."""

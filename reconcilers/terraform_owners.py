@@ -1,15 +1,16 @@
 """Whether a terraform plan touches what the file itself pins: two owners would undo each other for ever."""
 
 import re
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from desired_state.model import Database, Environment, Maintenance, Service, Strategy
+from desired_state.model import Database, Dns, Environment, Maintenance, Service, Strategy
 from reconcilers.terraform_plan import PlannedChange
 
 _TAGS: Final = ("tags", "tags_all")
-_RECORD: Final = ("alias", "records", "ttl", "type", "set_identifier")
+_NO_PART_OF_A_RECORD: Final = ("allow_overwrite", "fqdn", "id", "timeouts")
 _VALUE: Final = ("secret_binary", "secret_string", "secret_string_wo_version", "version_stages")
 _ADOPTS: Final = {("import",), ("move",), ("forget",)}  # only the state changes
 
@@ -66,7 +67,7 @@ def _pinned(service: Service) -> Iterator[str]:
 def _scaling(environment: Environment, change: PlannedChange) -> Iterator[Contest]:
     for name, service in environment.services.items():
         is_it = change.facts.get("resource_id") == f"service/{service.cluster}/{service.service}"
-        if is_it and service.desired_count == 0 and "suspended_state" in change.changed_fields:
+        if is_it and service.desired_count == 0 and "suspended_state" in _updated(change):
             yield _changed(change, f"services.{name}", ["suspended_state"])
 
 
@@ -76,13 +77,20 @@ def _secret_value(environment: Environment, change: PlannedChange) -> Iterator[C
     for name, database in environment.databases.items():
         if not _pins_secret(database) or not _is_secret(database, change):
             continue
-        fields = [field for field in change.changed_fields if field in _VALUE]
-        if fields:
+        if fields := list(_values(change)):
             yield _changed(change, f"databases.{name}", fields)
-        elif "create" in change.actions or change.destroys:
-            what = f"{'removes' if not change.replaces and change.destroys else 'writes'} a value of {database.secret}"
-            mend = f"take {change.address} out with terraform state rm, or the pin out of the file"
+        else:
+            verb = "writes" if "create" in change.actions else "removes" if change.destroys else "changes"
+            what = f"{verb} a value of the secret {database.secret}, by {change.address}"
+            mend = f"{_given_up(change)}, or take the pin out of the file"
             yield Contest(change.address, f"databases.{name}", what, mend)
+
+
+def _values(change: PlannedChange) -> Iterator[str]:
+    for field in change.changed_fields:
+        # Of a version that is made anew, its stages are known only later: they are not the cause.
+        if field in _VALUE and not (change.replaces and field == "version_stages"):
+            yield field
 
 
 def _secret(environment: Environment, change: PlannedChange) -> Iterator[Contest]:
@@ -97,38 +105,51 @@ def _pins_secret(database: Database) -> bool:
 
 def _is_secret(database: Database, change: PlannedChange) -> bool:
     named = str(change.facts.get("secret_id", ""))
-    arn = re.fullmatch(r"arn:[^:]+:secretsmanager:[^:]*:[^:]*:secret:(.+)-[A-Za-z0-9]{6}", named)
-    return database.secret == (arn[1] if arn else named)
+    _, is_arn, name = named.partition(":secret:")
+    if not is_arn:
+        return named == database.secret
+    # AWS puts six characters of its own at the end of an ARN; it takes one without them, too.
+    return re.fullmatch(f"{re.escape(database.secret)}(-[A-Za-z0-9]{{6}})?", name) is not None
 
 
 def _instance(environment: Environment, change: PlannedChange) -> Iterator[Contest]:
-    instance = change.facts.get("identifier")
     for name, database in environment.databases.items():
-        restored = database.restore is not None and database.restore.instance == instance
-        if not restored and _instance_of(database) != instance:
+        restored = database.restore.instance if database.restore else None
+        if change.facts.get("identifier", "") not in (restored, _instance_of(database)):
             continue
-        tags = [field for field in change.changed_fields if field in _TAGS]
+        # Another identifier is another endpoint. trueup marks by tags what it restored.
+        ours = ("identifier", *_TAGS) if restored else ("identifier",)
         if change.destroys:
             yield _destroyed(change, f"databases.{name}")
-        elif restored and tags:  # trueup marks there what it restored
-            yield _changed(change, f"databases.{name}", tags)
+        elif fields := [field for field in change.changed_fields if field in ours]:
+            yield _changed(change, f"databases.{name}", fields)
 
 
 def _instance_of(database: Database) -> str | None:
     """The instance that an endpoint of RDS belongs to; None for any other name."""
-    host = database.endpoint.host if database.endpoint else ""
-    return host.partition(".")[0] if re.fullmatch(r"[^.]+\.[^.]+\.[^.]+\.rds\.amazonaws\.com(?:\.cn)?", host) else None
+    host = database.endpoint.host.lower() if database.endpoint else ""
+    return host.partition(".")[0] if re.fullmatch(r"[^.]+\.[^.]+\.[^.]+\.rds\.amazonaws\.com(\.cn)?", host) else None
 
 
 def _record(environment: Environment, change: PlannedChange) -> Iterator[Contest]:
-    led = str(change.facts.get("name", "")).lower().rstrip(".")
     for name, database in environment.databases.items():
-        if database.dns is None or database.dns.record != led:
+        if database.dns is None or not _is_record(database.dns, change):
             continue
-        if fields := [field for field in change.changed_fields if field in _RECORD]:
-            yield _changed(change, f"databases.{name}.dns", fields)
-        elif change.destroys:
+        if change.destroys:
             yield _destroyed(change, f"databases.{name}.dns")
+        elif fields := [field for field in change.changed_fields if _is_led(database.dns, field)]:
+            yield _changed(change, f"databases.{name}.dns", fields)
+
+
+def _is_record(dns: Dns, change: PlannedChange) -> bool:
+    zone = _last(change, "zone_id")
+    elsewhere = zone and "." not in dns.zone and zone != dns.zone  # a public and a private zone share their names
+    return str(change.facts.get("name", "")).lower().rstrip(".") == dns.record and not elsewhere
+
+
+def _is_led(dns: Dns, field: str) -> bool:
+    """Whether this part of a record is pinned: all of where it leads, and how long it is remembered if that is said."""
+    return field not in _NO_PART_OF_A_RECORD and (field != "ttl" or dns.ttl is not None)
 
 
 def _listener(environment: Environment, change: PlannedChange) -> Iterator[Contest]:
@@ -137,8 +158,15 @@ def _listener(environment: Environment, change: PlannedChange) -> Iterator[Conte
         return
     if change.destroys and maintenance.enabled:
         yield _destroyed(change, "maintenance")
-    elif maintenance.strategy is Strategy.DEFAULT_ACTION and "default_action" in change.changed_fields:
-        yield _changed(change, "maintenance", ["default_action"])
+    elif fields := [field for field in _updated(change) if field in _shown(maintenance, change)]:
+        yield _changed(change, "maintenance", fields)
+
+
+def _shown(maintenance: Maintenance, change: PlannedChange) -> Iterator[str]:
+    if maintenance.strategy is Strategy.DEFAULT_ACTION:
+        yield "default_action"
+    if change.facts.get("trueups"):
+        yield from _TAGS  # they tell that the page is trueup's, and what it returns to
 
 
 def _is_listener(maintenance: Maintenance, change: PlannedChange) -> bool:
@@ -151,7 +179,7 @@ def _is_listener(maintenance: Maintenance, change: PlannedChange) -> bool:
 
 def _rule(_: Environment, change: PlannedChange) -> Iterator[Contest]:
     if change.facts.get("trueups") and change.actions not in _ADOPTS:
-        mend = f"take it out with terraform state rm {change.address}: trueup makes and removes it"
+        mend = f"{_given_up(change)}: trueup makes and removes it"
         yield Contest(change.address, "maintenance", f"touches the rule of trueup's own page, {change.address}", mend)
 
 
@@ -171,7 +199,7 @@ _JUDGES: Final[Mapping[str, Callable[[Environment, PlannedChange], Iterator[Cont
 
 def _changed(change: PlannedChange, key: str, fields: Iterable[str]) -> Contest:
     listed = ", ".join(sorted(fields))
-    block = re.sub(r"\[[^\]]*\]$", "", change.address)  # for_each and count have one block for all
+    block = re.sub(r'\[(\d+|"([^"\\]|\\.)*")\]$', "", change.address)  # for_each and count have one block for all
     mend = f"write lifecycle {{ ignore_changes = [{listed}] }} into {block}, or take the pin out of the file"
     return Contest(change.address, key, f"changes {listed} of {change.address}", mend)
 
@@ -179,6 +207,20 @@ def _changed(change: PlannedChange, key: str, fields: Iterable[str]) -> Contest:
 def _destroyed(change: PlannedChange, key: str) -> Contest:
     mend = "pin a commit that keeps it, or take it out of this file first"
     return Contest(change.address, key, f"destroys {change.address}", mend)
+
+
+def _given_up(change: PlannedChange) -> str:
+    """What to do so that terraform owns it no more: in the configuration, the state or both, wherever it is now."""
+    state = f"run terraform state rm {shlex.quote(change.address)}"
+    configuration = "take it out of the configuration"
+    if change.actions == ("create",):
+        return configuration
+    return state if change.actions == ("delete",) else f"{configuration} and {state}"
+
+
+def _updated(change: PlannedChange) -> tuple[str, ...]:
+    """What changes in place."""
+    return () if change.destroys else change.changed_fields
 
 
 def _last(change: PlannedChange, fact: str) -> str:

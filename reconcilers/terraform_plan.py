@@ -13,7 +13,7 @@ from reconcilers.terraform_errors import Failed
 
 _LISTENER: Final = ("arn", "load_balancer_arn", "port")
 _RULE: Final = ("listener_arn", "priority")
-_RULES: Final = ("aws_alb_listener_rule", "aws_lb_listener_rule")
+_PAGES: Final = ("aws_alb_listener", "aws_alb_listener_rule", "aws_lb_listener", "aws_lb_listener_rule")
 # What tells which thing in AWS a change is about: the only values that leave a plan, and only where not sensitive.
 _FACTS: Final[Mapping[str, tuple[str, ...]]] = {
     "aws_alb_listener": _LISTENER,
@@ -165,7 +165,7 @@ def _facts(kind: str, change: Mapping[str, Any]) -> Iterator[tuple[str, Fact]]:
         is_sensitive = sensitive is True or _any(sensitive.get(name))
         if isinstance(value, Fact) and not is_sensitive:
             yield name, value
-    if kind in _RULES and side == "before" and any(tag.startswith("trueup:") for tag in _tags(values)):
+    if kind in _PAGES and side == "before" and any(tag.startswith("trueup:") for tag in _tags(values)):
         yield "trueups", True
 
 

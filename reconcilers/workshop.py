@@ -28,7 +28,7 @@ from reconcilers.terraform import (
     StateErrored,
     Terraform,
 )
-from reconcilers.terraform_backups import StateBackups, lineage_of
+from reconcilers.terraform_backups import StateBackups, holds_anything, lineage_of
 
 CHECKS_AT_ONCE: Final = 4
 """A terraform with its providers takes half a gigabyte of memory."""
@@ -266,7 +266,7 @@ class Workshop:
         try:
             stack = self._stack(bench.order)
             state = self._terraform.state(stack)
-            if state.strip():
+            if holds_anything(state):
                 self.backups(bench.order).keep(state, bench.order.workspace or "default", self._wall())
             if self._benches[bench.order.key] is not bench:  # a newer commit has come meanwhile
                 return None

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,6 @@ class Team:
     backend: str
     server: StateServer | None = None
     directory: str = "infra"
-    people: list[Path] = field(default_factory=list)
 
     def terraform(self, text: str, files: dict[str, str] | None = None) -> str:
         """Commit another configuration. Returns the id of the commit."""
@@ -79,8 +78,7 @@ class Team:
     @property
     def state(self) -> dict[str, Any]:
         """What terraform keeps, by the names of the resources; empty where it keeps nothing."""
-        text = self._kept()
-        told = json.loads(text) if text else {"resources": []}
+        told = json.loads(self.kept or b'{"resources": []}')
         return {one["name"]: one["instances"][0]["attributes"] for one in told["resources"]}
 
     @property
@@ -91,7 +89,9 @@ class Team:
             folder.glob("*.tfstate"), key=lambda path: (path.name.split("-")[1], int(path.stem.split("-")[2]))
         )
 
-    def _kept(self) -> bytes:
+    @property
+    def kept(self) -> bytes:
+        """The state as it lies there; empty where there is none."""
         if self.server:
             return self.server.state
         if 'backend "s3"' in self.backend:

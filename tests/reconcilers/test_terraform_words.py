@@ -86,6 +86,28 @@ SERVICE = {"name": "api", "cluster": "arn:c", "task_definition": "api:1", "desir
             id="a listener rule",
         ),
         pytest.param(
+            planned("aws_lb_listener_rule", {"priority": 1, "tags_all": {"trueup:environment": "hush"}}, None),
+            (),
+            {"priority": 1, "trueups": True},
+            id="a rule that trueup made, told by its live tags",
+        ),
+        pytest.param(
+            planned(
+                "aws_lb_listener",
+                {"port": 443, "tags": {"trueup:maintenance": "hush"}},
+                {"port": 443, "tags": None},
+            ),
+            ("tags",),
+            {"port": 443, "trueups": True},
+            id="a listener whose default action trueup has replaced",
+        ),
+        pytest.param(
+            planned("aws_lb_listener_rule", None, {"priority": 1, "tags": {"trueup:environment": "hush"}}),
+            (),
+            {"priority": 1},
+            id="a rule that is to be made is not trueup's",
+        ),
+        pytest.param(
             planned("aws_ecs_service", SERVICE | {"name": ["api"]}, None), (), {"cluster": "arn:c"}, id="no scalar"
         ),
         pytest.param(planned("aws_other", {"name": "hush"}, {"name": "hush-2"}), ("name",), {}, id="any other thing"),

@@ -19,7 +19,7 @@ from reconcilers.workshop import Doing, Order, Report, Workshop
 NOW = datetime(2026, 2, 24, 12, 0, tzinfo=UTC)
 EVERY = 900.0
 ONE, TWO = "1" * 40, "2" * 40
-STATE = b'{"serial": 3, "lineage": "the-one"}'
+STATE = b'{"serial": 3, "lineage": "the-one", "resources": [{}]}'
 
 
 def check(*actions: str, lineage: str = "the-one", digest: str = "d") -> Check:
@@ -218,8 +218,9 @@ def test_an_apply_keeps_the_state_does_that_very_plan_and_checks_again(bench: Be
     assert [file.read_bytes() for file in kept] == [STATE]
 
 
-def test_a_state_that_is_not_there_yet_needs_no_backup(bench: Bench) -> None:
-    bench.terraform.finds, bench.terraform.holds = check("create", lineage=""), b""
+@pytest.mark.parametrize("empty", [b"", b"\n", b'{"serial": 0, "lineage": "new", "resources": [], "outputs": {}}'])
+def test_a_state_that_holds_nothing_needs_no_backup(bench: Bench, empty: bytes) -> None:
+    bench.terraform.finds, bench.terraform.holds = check("create", lineage=""), empty
     bench.workshop.apply(order(), bench.checked(order()).check)
     bench.work()
     assert "apply d" in bench.terraform.asked
