@@ -45,10 +45,10 @@ def _claimed_twice(environment: Environment) -> Iterator[Contradiction]:
             message = f"claims the secret that databases.{owner} claims already"
             yield Contradiction(("databases", name, "secret"), message, "keep one of the two entries")
     yield from _made_twice(environment)
-    states: dict[tuple[str | None, str, str | None], str] = {}
+    states: dict[tuple[str, str, str], str] = {}
     for name, pinned in environment.infrastructure.items():
         # With other targets it is the same state all the same: two pins would undo each other.
-        owner = states.setdefault((pinned.repository, pinned.directory, pinned.workspace), name)
+        owner = states.setdefault(pinned.state, name)
         if owner != name:
             message = f"runs the state that infrastructure.{owner} runs already"
             mend = "keep one of the two, or give one another directory or workspace"
@@ -83,13 +83,15 @@ def _names_nothing(environment: Environment, name: str, service: Service) -> Ite
             yield Contradiction(at, f"names {database} twice", "remove one of the two")
         seen.add(database)
     named = ", ".join(list(environment.infrastructure)[:10]) or "none yet"
+    seen = set()
     for position, needed in enumerate(service.needs):
         at = ("services", name, "needs", position)
         if needed not in environment.infrastructure:
             message = f"there is no infrastructure {shown(needed)} in this file"
             yield Contradiction(at, message, f"write one of those under infrastructure ({named}), or add it there")
-        elif needed in service.needs[:position]:
+        elif needed in seen:
             yield Contradiction(at, f"names {needed} twice", "remove one of the two")
+        seen.add(needed)
 
 
 def _quiesces_nothing(environment: Environment, name: str, database: Database) -> Iterator[Contradiction]:

@@ -57,7 +57,7 @@ _HELPER: Final = (
     'credential.helper=!f() { test "$1" = get && '
     'printf "username=%s\\npassword=%s\\n" "$TRUEUP_GIT_USERNAME" "$TRUEUP_GIT_TOKEN"; }; f'
 )
-_SCP: Final = re.compile(r"(?:[A-Za-z0-9._-]+@)?[A-Za-z0-9.-]+:(?!/?/)[^\s]+")
+_SCP: Final = re.compile(r"(?:[A-Za-z0-9._-]+@)?[A-Za-z0-9.-]+:(?!//)[^\s]+")
 _SECURE: Final = ("https", "ssh", "file")
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
@@ -95,10 +95,13 @@ def _host(address: str) -> tuple[str, str]:
     return (parts.scheme, parts.netloc) if parts else ("", "")
 
 
-def checked_url(location: str) -> None:
-    """Refused: it is no URL that git may be given. Of a path nothing is asked: it need not be on this machine."""
-    if "://" in location or "::" in location.partition("/")[0] or location.startswith("-"):
-        _taken_apart(location)
+def checked_location(location: str) -> None:
+    """Refused: git may not be given it, or it means another repository in each folder. The disk is not looked at."""
+    _check_start(location)
+    if "://" in location:
+        _of_url(location)
+    elif not location.startswith("/") and not _SCP.fullmatch(location):
+        raise Refused("the repository is neither a URL nor an absolute path; write https:// or ssh://, or begin with /")
 
 
 def shown_location(location: str) -> str:
@@ -159,11 +162,15 @@ def _last_words(err: bytes) -> str:
     return re.sub(r"[^\x20-\x7e]+", " ", said)[:400]
 
 
-def _taken_apart(location: str) -> tuple[str, str, str]:
+def _check_start(location: str) -> None:
     if not location or location.startswith("-") or re.search(r"[\x00-\x1f\x7f]", location):
         raise Refused("the repository is neither a path nor a URL; write a folder, or https:// or ssh://")
     if "::" in location.partition("/")[0]:
         raise Refused(f"{location.partition('::')[0]}:: is not allowed for a repository; write https:// or ssh://")
+
+
+def _taken_apart(location: str) -> tuple[str, str, str]:
+    _check_start(location)
     if "://" in location:
         return _of_url(location)
     if _SCP.fullmatch(location) and not Path(location).exists():
@@ -174,7 +181,7 @@ def _taken_apart(location: str) -> tuple[str, str, str]:
 def _of_url(location: str) -> tuple[str, str, str]:
     try:
         parts = urlsplit(location)
-        host, username, password = parts.hostname or "", parts.username, parts.password
+        host, username, password, _ = parts.hostname or "", parts.username, parts.password, parts.port
     except ValueError:
         raise Refused("the repository is not a URL that can be read; write https://host/path") from None
     if parts.scheme not in _SECURE and not (parts.scheme in ("http", "git") and host in _LOOPBACK):

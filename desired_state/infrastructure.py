@@ -9,15 +9,20 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from desired_state.git import Refused, checked_url
+from desired_state.git import Refused, checked_location
 from desired_state.values import FROZEN, FrozenMap, Part, Unquoted, printable, shown, wrong
 
 _FULL: Final = "[0-9a-f]{40}|[0-9a-f]{64}"
 _IDENTIFIER: Final = "[A-Za-z_][A-Za-z0-9_-]*"
-_KEY: Final = r"\[(?:[0-9]{1,9}|\"(?:(?![$%]\{)[ !#-\[\]-~]){0,200}\")\]"
+_KEY: Final = r'\[(?:[0-9]{1,9}|"(?:(?![$%]\{)[ !#-\[\]-~]){0,200}")\]'
 _MODULES: Final = rf"(?:module\.{_IDENTIFIER}(?:{_KEY})?\.)*"
 _RESOURCE: Final = rf"{_MODULES}(?!data\.|module\.){_IDENTIFIER}\.{_IDENTIFIER}(?:{_KEY})?"
 _TARGET: Final = rf"(?:{_RESOURCE}|{_MODULES}module\.{_IDENTIFIER}(?:{_KEY})?)"
+# What terraform takes, except for what a folder of workspaces would read as itself or as the one above.
+_WORKSPACE: Final = r"(?!\.{1,2}$)[A-Za-z0-9_.~$&+=:@][A-Za-z0-9_.~$&+=:@-]{0,89}"
+_ID: Final = "[ -~]{1,1024}"
+_LONGEST_ADDRESS: Final = 500
+_LONGEST_LOCATION: Final = 2048
 
 
 class Apply(StrEnum):
@@ -28,11 +33,16 @@ class Apply(StrEnum):
     DESTROY_ALLOWED = "destroy_allowed"
 
 
+def _pattern(pattern: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": f"^(?:{pattern})$"})
+
+
 def _read_commit(value: object) -> object:
-    """An id of digits alone, or one like 12e4…, is a number to YAML."""
-    if isinstance(value, Unquoted) and re.fullmatch("[0-9a-f]{7,64}", value.text):
-        raise wrong(f"YAML reads it as {value.reading}", f'write it in quotes: "{value.text}"')
-    return value
+    """An id of digits alone is a number to YAML. Quotes around a part of an id would mend nothing."""
+    text = value.text if isinstance(value, Unquoted) else str(value) if type(value) is int else ""
+    if isinstance(value, Unquoted) and re.fullmatch(_FULL, text):
+        raise wrong(f"YAML reads it as {value.reading}", f'write it in quotes: "{text}"')
+    return text if re.fullmatch("[0-9a-f]{4,}", text) else value
 
 
 def _check_commit(text: str) -> str:
@@ -40,9 +50,14 @@ def _check_commit(text: str) -> str:
         return text
     if re.fullmatch(_FULL, text.lower()):
         raise wrong("git shows ids in small letters", f"write {text.lower()}")
-    if re.fullmatch("[0-9a-f]{4,63}", text):
+    if re.fullmatch("[0-9a-f]{4,39}", text.lower()):
         raise wrong(
             f"{shown(text)} is only a part of an id", f"write all of it, as git rev-parse {printable(text)} shows it"
+        )
+    if re.fullmatch("[0-9a-f]{41,}", text.lower()):
+        raise wrong(
+            f"has {len(text)} digits, and a full id has 40, or 64 with SHA-256",
+            "write the full id that git rev-parse shows",
         )
     raise wrong(
         f"{shown(text)} is no commit: a branch or a tag moves, and pins nothing",
@@ -54,25 +69,36 @@ CommitId = Annotated[
     str,
     BeforeValidator(_read_commit),
     AfterValidator(_check_commit),
-    WithJsonSchema({"type": "string", "pattern": f"^(?:{_FULL})$"}),
+    _pattern(_FULL),
 ]
 
 
 def _check_repository(location: str) -> str:
     # The text is never shown: it may hold a password.
-    if not (location.startswith("/") or "://" in location or re.match(r"[^/]+:", location)):
-        raise wrong("is neither a URL nor an absolute path", "write https://…, ssh://…, or a path that begins with /")
-    if re.search(r"://[^/@]*:[^/@]*@", location):
+    if len(location) > _LONGEST_LOCATION:
+        raise wrong(f"is longer than {_LONGEST_LOCATION} characters", "write the URL or the path of a repository")
+    if _has_password(location):
         raise wrong(
             "holds a password, and no secret may stand in the file",
             "take it out: on the host of --repository the daemon's own credentials are used",
         )
     try:
-        checked_url(location)
+        checked_location(location)
     except Refused as error:
         message, _, mend = f"{error}".partition("; ")
-        raise wrong(message, mend) from None
+        raise wrong(printable(message, 200), mend) from None
     return location
+
+
+def _has_password(location: str) -> bool:
+    """Whether a colon stands before the first @: also where a slash in the password ends what git takes for the host.
+
+    An @ of the path behind a port is taken for one too. It can be written %40.
+    """
+    if location.startswith("/"):
+        return False
+    user, at, _ = (location.partition("://")[2] or location).partition("@")
+    return bool(at) and ":" in user
 
 
 RepositoryLocation = Annotated[str, AfterValidator(_check_repository)]
@@ -82,9 +108,8 @@ def _check_path(text: str) -> str:
     parts = [part for part in text.split("/") if part not in ("", ".")]
     if text.startswith("/") or ".." in parts:
         raise wrong(f"{shown(text)} leads out of the commit", "write a path that starts at its top folder")
-    if any(part.startswith("-") or part.lower() == ".git" for part in parts) or not re.fullmatch(
-        r"[^\x00-\x1f\x7f\\]*", text
-    ):
+    odd = any(part.startswith("-") or part.lower() == ".git" for part in parts)
+    if odd or "\\" in text or not text.isprintable():
         raise wrong(f"{shown(text)} is not possible here", "write a path of the commit, with / between its folders")
     return "/".join(parts)
 
@@ -99,16 +124,16 @@ TreePath = Annotated[str, AfterValidator(_check_path)]
 
 
 def _check_workspace(text: str) -> str:
-    if not re.fullmatch("[A-Za-z0-9_.~$&+=:@][A-Za-z0-9_.~$&+=:@-]{0,89}", text):
+    if not re.fullmatch(_WORKSPACE, text):
         raise wrong(f"{shown(text)} cannot be the name of a workspace", "write it as terraform workspace list shows it")
     return text
 
 
-Workspace = Annotated[str, AfterValidator(_check_workspace)]
+Workspace = Annotated[str, AfterValidator(_check_workspace), _pattern(_WORKSPACE)]
 
 
 def _check_target(text: str) -> str:
-    if not re.fullmatch(_TARGET, text) or len(text) > 500:
+    if len(text) > _LONGEST_ADDRESS or not re.fullmatch(_TARGET, text):
         raise wrong(
             f"{shown(text)} is not the address of a resource or a module", "write one such as aws_ecs_cluster.main"
         )
@@ -116,29 +141,31 @@ def _check_target(text: str) -> str:
 
 
 def _check_resource(text: str) -> str:
-    if not re.fullmatch(_RESOURCE, text) or len(text) > 500:
+    if len(text) > _LONGEST_ADDRESS or not re.fullmatch(_RESOURCE, text):
         raise wrong(f"{shown(text)} is not the address of a resource", "write one such as aws_db_instance.postgresql")
     return text
 
 
 def _check_targets(targets: tuple[str, ...]) -> tuple[str, ...]:
-    for position, target in enumerate(targets):
-        if target in targets[:position]:
+    seen: set[str] = set()
+    for target in targets:
+        if target in seen:
             raise wrong(f"names {printable(target)} twice", "remove one of the two")
+        seen.add(target)
     return targets
 
 
 def _check_id(text: str) -> str:
-    if not re.fullmatch("[ -~]{1,1024}", text):
+    if not re.fullmatch(_ID, text):
         raise wrong(
             f"{shown(text)} is not possible here", "write the id as the provider's documentation of import has it"
         )
     return text
 
 
-Target = Annotated[str, AfterValidator(_check_target), WithJsonSchema({"type": "string"})]
-ResourceAddress = Annotated[str, AfterValidator(_check_resource), WithJsonSchema({"type": "string"})]
-ImportId = Annotated[str, AfterValidator(_check_id)]
+Target = Annotated[str, AfterValidator(_check_target), _pattern(_TARGET)]
+ResourceAddress = Annotated[str, AfterValidator(_check_resource), _pattern(_RESOURCE)]
+ImportId = Annotated[str, AfterValidator(_check_id), _pattern(_ID)]
 
 
 class Infrastructure(Part):
@@ -162,3 +189,9 @@ class Infrastructure(Part):
     """never: report drift. approved: apply plans that destroy nothing. destroy_allowed: also those that do."""
     check_every: Annotated[int, Field(ge=5, le=86400)] = 900
     """Seconds between two checks."""
+
+    @property
+    def state(self) -> tuple[str, str, str]:
+        """Which state it runs: its repository, directory and workspace, alike however they are written."""
+        repository = (self.repository or "").rstrip("/").removesuffix(".git").rstrip("/")
+        return repository, self.directory, self.workspace or "default"

@@ -15,7 +15,7 @@ class Claim:
     kind: str
     """environment, infrastructure, service, secret, instance, record or listener."""
     name: str
-    """Its region and what it is called; a listener goes by its load balancer."""
+    """Its region and what it is called; a listener goes by its load balancer, infrastructure by its state."""
     account: str = ""
     """Empty where the file does not say it: then it is the one that the daemon's credentials belong to."""
     listener: str = ""
@@ -55,8 +55,8 @@ def _claims(environment: Environment) -> Iterator[tuple[Claim, str]]:
 
 def _state(pinned: Infrastructure) -> Claim:
     """The state belongs to its backend, and to no account or region."""
-    repository = (pinned.repository or "").rstrip("/").removesuffix(".git")
-    return Claim("infrastructure", f"{repository}/{pinned.directory}:{pinned.workspace or 'default'}")
+    repository, directory, workspace = pinned.state
+    return Claim("infrastructure", f"{repository}/{directory}:{workspace}")
 
 
 def _account(aws: Aws) -> str:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
+from time import process_time
 
+import pytest
+import yaml
+
+from desired_state.git import Refused, Remote, checked_location
 from desired_state.model import Apply, Environment, Infrastructure
 from desired_state.ownership import Claim, claims
 from desired_state.parse import Invalid, Problem, parse, schema
@@ -62,11 +67,17 @@ def test_everything_that_can_be_written() -> None:
         ("directory: .", "directory", ""),
         ("variables_file: env/p.tfvars", "variables_file", "env/p.tfvars"),
         ("repository: git@git.example:shop/infra.git", "repository", "git@git.example:shop/infra.git"),
+        ("repository: git@git.example:/srv/infra.git", "repository", "git@git.example:/srv/infra.git"),
+        ("repository: https://ann@git.example/infra.git", "repository", "https://ann@git.example/infra.git"),
+        ("repository: http://127.0.0.1:8080/infra.git", "repository", "http://127.0.0.1:8080/infra.git"),
+        ("repository: /srv/a:b@c", "repository", "/srv/a:b@c"),
         ("repository: ssh://git@git.example/infra.git", "repository", "ssh://git@git.example/infra.git"),
         ("repository: /srv/infra", "repository", "/srv/infra"),
         ("repository: file:///srv/infra", "repository", "file:///srv/infra"),
         ("workspace: default", "workspace", "default"),
         ("workspace: a.b_c-1", "workspace", "a.b_c-1"),
+        ("workspace: ...", "workspace", "..."),
+        ("targets: [module.data.x.y]", "targets", ("module.data.x.y",)),
         ("targets: [module.a, 'module.a[\"x y\"].b.c[0]', 'a.b[\"k.v\"]']", "targets", None),
         ("imports: {'module.a.b.c[\"x\"]': 'arn:aws:x:::y/${z}'}", "imports", None),
         ("check_every: 5", "check_every", 5),
@@ -89,7 +100,11 @@ def test_a_sha256_id_is_a_commit() -> None:
         ("HEAD", "a branch or a tag moves", "git rev-parse"),
         ("4f2c9e1", '"4f2c9e1" is only a part of an id', "git rev-parse 4f2c9e1"),
         (COMMIT[:-1], "is only a part of an id", "git rev-parse"),
-        (COMMIT + "0", "is only a part of an id", "git rev-parse"),
+        ("4F2C9E1", '"4F2C9E1" is only a part of an id', "git rev-parse 4F2C9E1"),
+        ("1234567", '"1234567" is only a part of an id', "git rev-parse 1234567"),
+        ("0123456", '"0123456" is only a part of an id', "git rev-parse 0123456"),
+        (COMMIT + "0", "has 41 digits, and a full id has 40", "git rev-parse"),
+        ("a" * 65, "has 65 digits", "git rev-parse"),
         (COMMIT.upper(), "small letters", f"write {COMMIT}"),
         ("1" * 40, "YAML reads it as a number", f'write it in quotes: "{"1" * 40}"'),
         ("null", "must be a string", ""),
@@ -115,19 +130,38 @@ def test_a_commit_must_be_there() -> None:
         ("repository: http://git.example/x", "repository", "http:// is not allowed", "https://"),
         ("repository: ext::sh -c x", "repository", "ext:: is not allowed", "https://"),
         ("repository: https://ann:s3cret-word@git.example/x", "repository", "holds a password", "--repository"),
+        ("repository: ssh://ann:s3cret-word@git.example/x", "repository", "holds a password", "take it out"),
+        ("repository: https://:s3cret-word@git.example/x", "repository", "holds a password", "take it out"),
+        ("repository: https://ann:1/s3cret-word@git.example/x", "repository", "holds a password", "take it out"),
+        ("repository: https://ann:s3cret-word@x@git.example/x", "repository", "holds a password", "take it out"),
+        ("repository: http://ann:s3cret-word@git.example/x", "repository", "holds a password", "take it out"),
+        ("repository: ann:s3cret-word@git.example:x", "repository", "holds a password", "take it out"),
+        ("repository: ann:s3cret-word::x@git.example:x", "repository", "holds a password", "take it out"),
+        ("repository: https://s3cret-word:s3cret-word/x", "repository", "not a URL that can be read", "https://host"),
+        ("repository: ssh://git@git.example:shop/infra", "repository", "not a URL that can be read", "https://host"),
+        ("repository: a b:c", "repository", "neither a URL nor an absolute path", "https://"),
+        ('repository: "/srv/a\\nb"', "repository", "neither a path nor a URL", "https://"),
+        (f"repository: /{'x' * 2048}", "repository", "longer than 2048", "of a repository"),
         ("repository: https:///x", "repository", "names no host", "https://host/path"),
         ("directory: ../x", "directory", '"../x" leads out', "top folder"),
         ("directory: /x", "directory", "leads out", "top folder"),
         ("directory: a/.git/b", "directory", "is not possible", "path of the commit"),
         ("directory: 'a\\b'", "directory", "is not possible", "path of the commit"),
         ("directory: -x", "directory", "is not possible", "path of the commit"),
+        ('directory: "a\\x85b"', "directory", "is not possible", "path of the commit"),
+        ('directory: "a\\u202eb"', "directory", r'"a\u202eb" is not possible', "path of the commit"),
         ("variables_file: .", "variables_file", "names no file", "production.tfvars"),
         ("variables_file: ../x.tfvars", "variables_file", "leads out", ""),
         ("workspace: -x", "workspace", "cannot be the name of a workspace", "workspace list"),
+        ("workspace: ..", "workspace", "cannot be the name of a workspace", "workspace list"),
+        (f"workspace: {'a' * 91}", "workspace", "cannot be the name of a workspace", "workspace list"),
         ("workspace: a/b", "workspace", "cannot be the name of a workspace", "workspace list"),
         ("workspace: ''", "workspace", "cannot be the name of a workspace", "workspace list"),
         ("targets: [main]", "targets[0]", '"main" is not the address', "aws_ecs_cluster.main"),
         ("targets: [data.a.b]", "targets[0]", "is not the address", ""),
+        ("targets: [module.a.data.b.c]", "targets[0]", "is not the address", ""),
+        ("targets: ['a.b[-1]']", "targets[0]", "is not the address", ""),
+        (f"targets: [a.{'b' * 500}]", "targets[0]", "is not the address", ""),
         ("targets: ['a.b\\n']", "targets[0]", "is not the address", ""),
         ("targets: ['a.b[\"${x}\"]']", "targets[0]", "is not the address", ""),
         ("targets: [a.b, a.b]", "targets", "names a.b twice", "remove"),
@@ -138,6 +172,7 @@ def test_a_commit_must_be_there() -> None:
             "is not the address of a resource",
             "aws_db_instance.postgresql",
         ),
+        ("imports: {data.a.b: x}", "imports.data.a.b", "is not the address of a resource", ""),
         ("imports: {a.b: ''}", "imports.a.b", "is not possible", "import"),
         ("imports: {'a.b }': x}", "imports.a.b }", "is not the address", ""),
         ("apply: always", "apply", 'cannot be "always"', "destroy_allowed"),
@@ -183,6 +218,8 @@ def test_a_service_needs_only_what_the_file_names(needs: str, message: str, mend
         ("", True),
         ("targets: [a.b]", True),
         ("variables_file: other.tfvars", True),
+        ("workspace: default", True),
+        ("directory: ./", True),
         ("workspace: staging", False),
         ("directory: other", False),
         ("repository: https://git.example/other", False),
@@ -196,6 +233,15 @@ def test_one_state_has_one_pin(lines: str, clash: bool) -> None:
         assert len(parsed(text).infrastructure) == 2
 
 
+@pytest.mark.parametrize("again", ["https://git.example/x", "https://git.example/x.git", "https://git.example/x.git/"])
+def test_one_repository_is_one_however_it_is_written(again: str) -> None:
+    one, other = ("    repository: https://git.example/x\n", f"    repository: {again}\n")
+    text = PINNED + one + f"  again:\n    commit: {COMMIT}\n" + other
+    (problem,) = problems(text)
+    assert (problem.line, problem.key) == (9, "infrastructure.again.commit")
+    assert problem.mend == "keep one of the two, or give one another directory or workspace"
+
+
 @pytest.mark.parametrize(
     ("lines", "name"),
     [
@@ -203,6 +249,8 @@ def test_one_state_has_one_pin(lines: str, clash: bool) -> None:
         ("directory: a/b/\n    workspace: w", "/a/b:w"),
         ("repository: https://git.example/x.git", "https://git.example/x/:default"),
         ("repository: https://git.example/x/", "https://git.example/x/:default"),
+        ("repository: /srv/x/.git", "/srv/x/:default"),
+        ("workspace: default", "/:default"),
     ],
 )
 def test_no_two_files_may_claim_one_state(lines: str, name: str) -> None:
@@ -215,3 +263,49 @@ def test_an_editor_knows_every_key() -> None:
     assert set(known["properties"]) == set(Infrastructure.model_fields)
     assert all(each.get("description") for each in known["properties"].values())
     assert known["required"] == ["commit"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "valid"),
+    [
+        ("targets: ['module.a[\"x\"].b.c[0]', module.a]", True),
+        ("imports: {'a.b[\"k\"]': id}", True),
+        ("workspace: a.b", True),
+        ("targets: [data.a.b]", False),
+        ("imports: {module.a: id}", False),
+        ("imports: {a.b: ''}", False),
+        ("workspace: ..", False),
+        ("check_every: 1", False),
+        ("apply: always", False),
+    ],
+)
+def test_an_editor_and_trueup_agree(lines: str, valid: bool) -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    text = PINNED + f"    {lines}\n"
+    assert jsonschema.Draft202012Validator(schema()).is_valid(yaml.safe_load(text)) == valid
+    assert parsed(text) if valid else problems(text)
+
+
+@pytest.mark.parametrize(
+    "location", ["git@git.example:/srv/x.git", "git@git.example:x", "git.example:x", "https://git.example/x", "/srv/x"]
+)
+def test_what_a_file_may_name_reaches_git_as_it_stands(location: str) -> None:
+    checked_location(location)
+    assert Remote(location, {}).address == location
+
+
+def test_a_file_names_no_folder_beside_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "infra").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Refused, match="neither a URL nor an absolute path"):
+        checked_location("infra")
+
+
+def test_no_word_costs_more_than_its_length() -> None:
+    """A commit may hold anything: with a square of its length these two would take minutes, and now take a second."""
+    many = ", ".join(f"a.b{number:x}" for number in range(90_000))
+    before = process_time()
+    assert len(network(PINNED + f"    targets: [{many}]\n").targets) == 90_000
+    (problem,) = problems(PINNED + f"    repository: 'https://{'a:' * 100_000}'\n")
+    assert "longer than 2048" in problem.message
+    assert process_time() - before < 15
