@@ -33,7 +33,7 @@ def open_workshop(
         Trees(cache, own=chosen.repository or "", timeout=chosen.git_timeout),
         rehearsed_in or cache / "terraform",
         _in_a_thread,
-        backups=chosen.state_backups or str(_kept()),
+        backups=chosen.state_backups or f"{_kept(cache)}",
         days=chosen.state_backup_days,
         only_looks=rehearsed_in is not None,
         wall=lambda: datetime.now(UTC),
@@ -66,7 +66,8 @@ def _in_a_thread(work: Callable[[], None]) -> None:
     threading.Thread(target=work, name="terraform", daemon=True).start()
 
 
-def _kept(environ: Mapping[str, str] = os.environ) -> Path:
+def _kept(cache: Path, environ: Mapping[str, str] = os.environ) -> Path:
     """Where backups are kept if nothing else is said: not in the cache, which may be emptied."""
-    root = environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    return Path(root) / "trueup" / "state-backups"
+    home = os.path.expanduser("~")
+    root = environ.get("XDG_STATE_HOME") or (f"{home}/.local/state" if os.path.isabs(home) else "")
+    return Path(root) / "trueup" / "state-backups" if root else cache / "state-backups"

@@ -197,8 +197,8 @@ def environment(home: Path, plugins: Path, given: Mapping[str, str]) -> dict[str
         "TF_PLUGIN_CACHE_DIR": f"{plugins}",
     }
     # HOME is another one, and so these would not be found where they usually are.
-    aws = Path("~/.aws").expanduser()
-    files = {"AWS_CONFIG_FILE": f"{aws / 'config'}", "AWS_SHARED_CREDENTIALS_FILE": f"{aws / 'credentials'}"}
+    aws = os.path.expanduser("~/.aws")  # as it is where there is no home
+    files = {"AWS_CONFIG_FILE": f"{aws}/config", "AWS_SHARED_CREDENTIALS_FILE": f"{aws}/credentials"}
     return {"PATH": os.defpath} | files | kept | dict(given) | _FIXED | ours
 
 
