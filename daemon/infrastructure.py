@@ -155,6 +155,7 @@ def _as_json(found: _Found) -> dict[str, Any]:
         "reason": redacted(found.outcome.reason),
         "check": status_json.check(live.check) if live and live.check else None,
         "drift": [status_json.drift(drift) for drift in found.outcome.drifts],
+        "advice": [status_json.advice(each) for each in live.advice] if live else [],
         "backups": [
             {"place": each.place, "taken": f"{each.taken:%FT%TZ}", "serial": each.serial} for each in found.backups
         ],

@@ -6,7 +6,7 @@ from typing import Any
 from daemon.plain import redacted
 from daemon.status import EnvironmentStatus, GitStatus, ResourceStatus, Status
 from desired_state.parse import Problem
-from reconcilers.contract import Drift
+from reconcilers.contract import Advice, Drift
 from reconcilers.infrastructure import LiveInfrastructure
 from reconcilers.terraform import Check
 from reconcilers.workshop import Report
@@ -55,7 +55,7 @@ def resource(status: ResourceStatus) -> Json:
         "drifted_since": _instant(status.drifted_since),
         "drift": [drift(each) for each in status.drifts],
         "ahead": [{"verb": each.verb, **drift(each.drift), "takes": each.takes or None} for each in status.ahead],
-        "advice": [{"type": each.type, "message": redacted(each.message)} for each in status.advice],
+        "advice": [advice(each) for each in status.advice],
     }
 
 
@@ -91,6 +91,11 @@ def applied(report: Report) -> Json:
     done = {count: getattr(report.applied, count) for count in counts} if report.applied else {}
     seconds = {"seconds": round(report.applied.seconds, 1)} if report.applied else {}
     return {"result": report.result, **seconds, **done, **({"error": redacted(report.error)} if report.error else {})}
+
+
+def advice(value: Advice) -> Json:
+    """Something a person should know that is not drift."""
+    return {"type": value.type, "message": redacted(value.message)}
 
 
 def drift(value: Drift) -> Json:

@@ -135,6 +135,7 @@ class InfrastructureReconciler(Reconciler[InfrastructurePin, LiveInfrastructure]
             variables_file=pinned.variables_file,
             targets=pinned.targets,
             imports=pinned.imports,
+            place=self._beside.place,
             connection=self._beside,
         )
 

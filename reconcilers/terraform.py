@@ -180,7 +180,9 @@ class _Session:
             changes=plan.changes,
             outputs_changed=plan.outputs_changed,
             drifted=plan.drifted,
-            warnings=tuple(one.told(hidden) for one in diagnostics if not one.is_error),
+            warnings=tuple(
+                one.seen_from(self._stack.directory).told(hidden) for one in diagnostics if not one.is_error
+            ),
             serial=serial,
             lineage=lineage,
             plan=self.home.plan,

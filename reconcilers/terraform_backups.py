@@ -13,30 +13,37 @@ from urllib.parse import quote
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from reconcilers.aws import Connection, sentence
+from reconcilers.aws import Connection, code, is_denied, sentence
 from reconcilers.terraform_errors import Failed
 
 NEVER_FEWER: Final = 3
 """So many of the newest are kept, however old they are."""
 _INSTANT: Final = "%Y%m%dT%H%M%SZ"
 _BUCKET: Final = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?")
+_PERMISSIONS: Final = {"ListObjectsV2": "s3:ListBucket"}
+"""The permission that an operation needs, where it has another name."""
+_ELSEWHERE: Final = "or name another place with --state-backups"
 
 
 def checked_place(text: str) -> str:
     """Where backups are kept: the absolute path of a folder, or s3://bucket/prefix. ValueError: it is neither."""
     if match := _BUCKET.fullmatch(text):
         return f"s3://{match[1]}/{(match[2] or '').strip('/')}".rstrip("/")
-    if "://" in text or not text:
+    if not text or "://" in text or text.lower().startswith("s3:"):
         raise ValueError(f"{text!r} is neither a folder nor s3://bucket/prefix")
     return f"{Path(text).absolute()}"
 
 
 def serial_of(state: bytes) -> int:
-    """The serial of a state. Failed: this is none."""
-    try:
-        return int(json.loads(state)["serial"])
-    except (ValueError, KeyError, TypeError):
-        raise Failed("terraform state pull did not answer with a state: nothing is kept of it") from None
+    """The serial of a state, 0 or more. Failed: this is none."""
+    with suppress(ValueError, KeyError, TypeError):
+        serial = json.loads(state)["serial"]
+        if type(serial) is int and serial >= 0:
+            return serial
+    raise Failed(
+        "terraform state pull did not answer with a state, so nothing is kept of it and nothing applied:"
+        " run it by hand to see what it says"
+    )
 
 
 def lineage_of(state: bytes) -> str:
@@ -91,8 +98,11 @@ class StateBackups:
 
     def listed(self, workspace: str) -> tuple[Backup, ...]:
         """Those of a workspace, newest first."""
-        ours = re.compile(rf"{re.escape(quote(workspace, safe=''))}-\d{{8}}T\d{{6}}Z-\d+\.tfstate")
-        found = [_backup(name, self._shelf) for name in self._shelf.names() if ours.fullmatch(name)]
+        ours = re.compile(rf"{re.escape(quote(workspace, safe=''))}-[0-9]{{8}}T[0-9]{{6}}Z-[0-9]+\.tfstate")
+        found = []
+        for name in filter(ours.fullmatch, self._shelf.names()):
+            with suppress(ValueError):  # no such date: it is somebody else's
+                found.append(_backup(name, self._shelf))
         return tuple(sorted(found, key=lambda backup: (backup.taken, backup.serial), reverse=True))
 
     def newest(self, workspace: str) -> bytes | None:
@@ -135,17 +145,18 @@ class _Folder:
             return (self.folder / name).read_bytes()
 
     def write(self, name: str, state: bytes) -> None:
-        """All of it or nothing, for nobody else to read."""
+        """All of it or nothing, for nobody else to read, and on the disk."""
         with self._used("written"):
             for folder in reversed([self.folder, *self.folder.parents]):
                 folder.mkdir(mode=0o700, exist_ok=True)  # the mode of `parents=True` is another one
             new = self.folder / f"{name}.{os.getpid()}"
             new.unlink(missing_ok=True)
-            with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
-                file.write(state)
-                file.flush()
-                os.fsync(file.fileno())
-            new.rename(self.folder / name)
+            try:
+                _write(new, state)
+                new.rename(self.folder / name)
+            finally:
+                new.unlink(missing_ok=True)  # of a full disk: half a state, with secrets in it
+            _sync(self.folder)
 
     def remove(self, name: str) -> None:
         with self._used("written"):
@@ -160,9 +171,24 @@ class _Folder:
             yield
         except OSError as error:
             raise Failed(
-                f"the state backups in {self.folder} cannot be {how}: {error.strerror}:"
-                " mend that, or name another place with --state-backups"
+                f"the state backups in {self.folder} cannot be {how}: {error.strerror}: mend that, {_ELSEWHERE}"
             ) from None
+
+
+def _write(path: Path, state: bytes) -> None:
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+        file.write(state)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync(folder: Path) -> None:
+    """The name of a new file is on the disk only when its folder is."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 @dataclass(frozen=True)
@@ -174,29 +200,55 @@ class _Bucket:
     def names(self) -> list[str]:
         def listed() -> list[str]:
             pages = self.connection.reading("s3").get_paginator("list_objects_v2")
-            found = pages.paginate(Bucket=self.bucket, Prefix=f"{self.prefix}/")
+            found = [self._of_s3(page, "Name") for page in pages.paginate(Bucket=self.bucket, Prefix=f"{self.prefix}/")]
             return [each["Key"].removeprefix(f"{self.prefix}/") for page in found for each in page.get("Contents", [])]
 
         return list(self._asked(listed))
 
     def read(self, name: str) -> bytes:
-        get = self.connection.reading("s3").get_object
-        return bytes(self._asked(lambda: get(Bucket=self.bucket, Key=f"{self.prefix}/{name}")["Body"].read()))
+        def got() -> bytes:
+            return self.connection.reading("s3").get_object(Bucket=self.bucket, Key=self._key(name))["Body"].read()
+
+        return bytes(self._asked(got))
 
     def write(self, name: str, state: bytes) -> None:
-        put = self.connection.writing("s3").put_object
-        self._asked(lambda: put(Bucket=self.bucket, Key=f"{self.prefix}/{name}", Body=state))
+        def put() -> Any:
+            return self.connection.writing("s3").put_object(Bucket=self.bucket, Key=self._key(name), Body=state)
+
+        self._of_s3(self._asked(put), "ETag")
 
     def remove(self, name: str) -> None:
-        delete = self.connection.writing("s3").delete_object
-        self._asked(lambda: delete(Bucket=self.bucket, Key=f"{self.prefix}/{name}"))
+        self._asked(lambda: self.connection.writing("s3").delete_object(Bucket=self.bucket, Key=self._key(name)))
 
     def place(self, name: str) -> str:
-        return f"s3://{self.bucket}/{self.prefix}/{name}"
+        return f"s3://{self.bucket}/{self._key(name)}"
+
+    def _key(self, name: str) -> str:
+        return f"{self.prefix}/{name}"
+
+    def _of_s3(self, answer: Any, field: str) -> Any:
+        """The answer, which S3 never gives without this field. A page of a proxy reads as success and as no backups."""
+        if field not in answer:
+            raise Failed(
+                f"the state backups in s3://{self.bucket}/{self.prefix}: an answer not of S3, without {field}:"
+                f" look whether a proxy stands before it, {_ELSEWHERE}"
+            )
+        return answer
 
     def _asked(self, ask: Callable[[], Any]) -> Any:
+        """`ask` makes its client, too: without credentials there is none."""
         self.connection.new_pass()  # what did not answer before is asked again
         try:
             return ask()
         except (ClientError, BotoCoreError) as error:
-            raise Failed(f"the state backups in s3://{self.bucket}/{self.prefix}: {sentence(error)}") from error
+            raise Failed(f"the state backups in s3://{self.bucket}/{self.prefix}: {_said(error)}") from error
+
+
+def _said(error: Exception) -> str:
+    """One line, with the next thing to do where a person has to do it."""
+    if isinstance(error, ClientError) and is_denied(error):
+        operation = error.operation_name
+        return f"{sentence(error)} ({_PERMISSIONS.get(operation, f's3:{operation}')})"
+    if code(error) == "NoSuchBucket":
+        return f"{sentence(error)}: make it, {_ELSEWHERE}"
+    return sentence(error)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from desired_state.tree import NoSuchCommit, Refused, Trees, Unfit
-from reconcilers.aws import Connection
+from reconcilers.aws import Connection, Place
 from reconcilers.contract import NotNow
 from reconcilers.terraform import (
     Applied,
@@ -61,6 +61,7 @@ class Order:
     variables_file: str | None
     targets: tuple[str, ...]
     imports: Mapping[str, str]
+    place: Place
     connection: Connection = field(compare=False, repr=False)  # without a guard: no pass is under way
 
     @property
@@ -176,9 +177,9 @@ class Workshop:
             if work and work.bench is not bench and work.doing is Doing.CHECK:
                 self._terraform.interrupt(self._home(order))
             if work is None and bench.due(self._now(), every):
-                bench.renewed = False
                 locks = lock and not self._only_looks
                 work = self._begin(bench, Doing.CHECK, lambda: self._check(bench, lock=locks))
+                bench.renewed = False
             return self._seen(bench, work, every)
 
     def apply(self, order: Order, check: Check) -> None:
@@ -225,7 +226,11 @@ class Workshop:
                     del self._busy[key]
 
         self._busy[key] = begun = _Work(bench, doing, self._wall())
-        self._aside(work)
+        try:
+            self._aside(work)
+        except RuntimeError:  # no thread can be started now
+            del self._busy[key]
+            raise
         return begun
 
     def _seen(self, bench: _Bench, work: _Work | None, every: float) -> Look:
@@ -243,6 +248,8 @@ class Workshop:
     def _check(self, bench: _Bench, *, lock: bool) -> None:
         try:
             with self._turns:
+                if not self._is_wanted(bench):
+                    return
                 check = self._terraform.check(self._stack(bench.order), self._wall(), lock=lock)
                 lost = self._lost(bench.order, check, sure=lock)
         except Exception as error:  # noqa: BLE001 — the passes tell of it, whatever it is
@@ -268,7 +275,7 @@ class Workshop:
             state = self._terraform.state(stack)
             if holds_anything(state):
                 self.backups(bench.order).keep(state, bench.order.workspace or "default", self._wall())
-            if self._benches[bench.order.key] is not bench:  # a newer commit has come meanwhile
+            if not self._is_wanted(bench):
                 return None
             applied = self._terraform.apply(stack, check)
         except _NOTHING_DONE:
@@ -276,6 +283,10 @@ class Workshop:
         except Exception as error:  # noqa: BLE001 — the passes tell of it, whatever it is
             return Report(self._wall(), None, f"{error}")
         return Report(self._wall(), applied, applied.errored)
+
+    def _is_wanted(self, bench: _Bench) -> bool:
+        """Whether no newer commit has come meanwhile."""
+        return self._benches.get(bench.order.key) is bench
 
     def _stack(self, order: Order) -> Stack:
         order.connection.new_pass()

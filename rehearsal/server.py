@@ -158,6 +158,12 @@ class _Exchange(BaseHTTPRequestHandler):
     wbufsize = -1  # head and body leave together: two small writes cost 40 ms of delayed acknowledgement
     disable_nagle_algorithm = True
 
+    def handle_expect_100(self) -> bool:
+        """Whoever asks whether to go on waits for the answer: it must not stay in our buffer."""
+        going_on = super().handle_expect_100()
+        self.wfile.flush()
+        return going_on
+
     def _serve(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
         path, _, query = self.path.partition("?")

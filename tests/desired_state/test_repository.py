@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from desired_state.repository import Damaged, Refused, Repository, Unreachable, checked_path, shown_location
+from desired_state.tree import Trees
 from tests.desired_state.git_world import Work, environment
 
 FILE = "production.yaml"
@@ -365,6 +366,29 @@ def test_credentials_reach_the_server_and_no_list_of_processes(tmp_path: Path) -
     assert "s3cr" not in str(refused.value)
     assert [command for command in commands if "ls-remote" in command]
     assert not [command for command in commands if "s3cr" in command]
+
+
+@pytest.mark.parametrize("own", ["same host", "other host", "a folder", "none"])
+def test_what_a_file_names_gets_our_credentials_on_our_own_host_alone(
+    own: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRUEUP_GIT_TOKEN", "hush")
+    seen: list[str] = []
+
+    def ask(request: BaseHTTPRequestHandler) -> None:
+        seen.append(request.headers.get("Authorization", ""))
+        request.send_response(401)
+        request.send_header("WWW-Authenticate", 'Basic realm="git"')
+        request.end_headers()
+
+    with _server(ask) as host:
+        ours = {"same host": f"http://{host}/ours.git", "other host": "http://127.0.0.1:9/x.git", "none": ""}
+        trees = Trees(tmp_path, own=ours.get(own, f"{tmp_path}"), timeout=5)
+        with pytest.raises(Unreachable):
+            trees.at(f"http://{host}/theirs.git", "1" * 40)
+
+    assert seen
+    assert any(seen) is (own == "same host")
 
 
 def _commands() -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import boto3
 import psutil
 
-from tests.end_to_end.world import ENVIRONMENT, FILE, World, production
+from tests.end_to_end.world import ENVIRONMENT, World, production
 from tests.terraform_state import StateServer
 from tests.tools import tool
 
@@ -51,7 +50,7 @@ class Team:
         self.world.git.run("commit", "--quiet", "-m", "Terraform")
         return self.world.git.run("rev-parse", "HEAD")
 
-    def pinned(self, commit: str, *lines: str, needs: Iterable[str] | None = None, **entries: Any) -> str:
+    def pinned(self, commit: str, *lines: str, **entries: Any) -> str:
         """The environment file with this pin."""
         return production(**entries) + infrastructure(commit, *lines, directory=self.directory)
 
@@ -142,17 +141,3 @@ def sleeping(marker: str) -> list[psutil.Process]:
 
 def _plain() -> dict[str, str]:
     return {"PATH": os.environ["PATH"], "HOME": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
-
-
-__all__ = [
-    "BUCKET",
-    "FILE",
-    "SLOW",
-    "Team",
-    "bucket",
-    "infrastructure",
-    "local",
-    "sleeping",
-    "terraforms",
-    "thing",
-]

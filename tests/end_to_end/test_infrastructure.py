@@ -18,6 +18,7 @@ from tests.terraform_state import state_server
 from tests.tools import tool
 
 SECRET = "tops3cret-value"
+WRITTEN = "wr1tten-in-the-code"  # no value of a variable, and so known to nobody but terraform
 TWO = thing("x", 'input = "two"')
 FAILS = 'provisioner "local-exec" { command = "exit 7" }'
 LABELS = f'environment="{ENVIRONMENT}",name="network"'
@@ -135,10 +136,10 @@ def test_the_state_is_kept_before_every_apply(team: Team) -> None:
 
 
 def test_a_person_puts_a_kept_state_back_and_it_is_seen_and_not_written_over(team: Team) -> None:
-    daemon = following(team, thing("x", 'input = "one"'))
-    one = team.world.git.run("rev-parse", "HEAD~1")
-    two = team.terraform(TWO)
+    one, two = team.terraform(thing("x", 'input = "one"')), team.terraform(TWO)
+    team.run(one, "apply", "-auto-approve")
     commit = team.pin(two)
+    daemon = team.world.daemon()
     eventually(lambda: daemon.in_sync(commit))
     quiet = team.pin(two, "apply: never")  # as the page says
     eventually(lambda: daemon.in_sync(quiet))
@@ -320,7 +321,7 @@ def test_an_apply_that_fails_is_told_with_the_line_and_when_it_is_tried_again(te
         resource["reason"],
     )
     assert resource["terraform"]["apply"]["result"] == "failed"
-    assert resource["terraform"]["apply"]["error"].startswith("infra/main.tf:")
+    assert resource["terraform"]["apply"]["error"].startswith("terraform apply failed: infra/main.tf:")
     assert (_applies(daemon)[0], _condition(daemon)) == (0, "retrying")
     assert set(team.state) == {"x", "bad"}
     assert '"event": "terraform_applied"' in daemon.printed()
@@ -333,22 +334,28 @@ def test_an_apply_that_fails_is_told_with_the_line_and_when_it_is_tried_again(te
 
 @pytest.mark.parametrize("fails", [False, True])
 def test_what_is_sensitive_is_told_nowhere(team: Team, fails: bool) -> None:
-    """Terraform hides what it marks; what it prints itself, since the configuration takes the mark off, is here, too."""
+    """Neither where terraform hides it, nor where the configuration makes terraform itself print it."""
+    old = thing("x", f'input = {{ deep = [sensitive("{SECRET}-old")] }}')
     text = 'variable "s" { sensitive = true }\n'
     text += 'output "o" {\n  value = { deep = var.s }\n  sensitive = true\n}\n'
-    text += thing("x", "input = { deep = [var.s] }", 'triggers_replace = sensitive("%s")')
+    text += thing("x", "input = { deep = [var.s] }", f'triggers_replace = sensitive("{WRITTEN}")')
     text += 'check "c" {\n  assert {\n    condition = nonsensitive(var.s) == ""\n'
-    text += '    error_message = "it is ${nonsensitive(var.s)}"\n  }\n}\n'
+    text += f'    error_message = "it is ${{nonsensitive(var.s)}} and {WRITTEN}"\n  }}\n}}\n'
     if fails:
-        marked, printed = 'command = "echo $V >&2; exit 1"', 'command = "echo ${nonsensitive(var.s)} >&2; exit 1"'
-        text += thing("bad", 'provisioner "local-exec" {', marked, "environment = { V = var.s }", "}")
-        text += thing("worse", 'provisioner "local-exec" {', printed, "}")
+        marked, printed = "echo $V >&2; exit 1", f"echo ${{nonsensitive(var.s)}} {WRITTEN} >&2; exit 1"
+        for name, command in {"bad": marked, "worse": printed}.items():
+            text += thing(
+                name, 'provisioner "local-exec" {', f'command = "{command}"', "environment = { V = var.s }", "}"
+            )
+    team.run(team.terraform(old), "apply", "-auto-approve")
+    commit = team.terraform(text, {"p.tfvars": f's = "{SECRET}"\n'})
+    assert f"it is {SECRET} and {WRITTEN}" in team.run(commit, "plan", "-var-file=p.tfvars")
+
     lines = ("variables_file: p.tfvars", "apply: destroy_allowed")
-    old = team.terraform(thing("x", 'input = { deep = [sensitive("%s-old")] }' % SECRET))
-    team.run(old, "apply", "-auto-approve")
-    commit = team.terraform(text % SECRET, {"p.tfvars": f's = "{SECRET}"\n'})
     file = f"{_written(team, commit, *lines)}"
-    told = _all_that_the_words_say(team, file)
+    told = [team.world.trueup("plan", file, "--output", how) for how in ("text", "json", "markdown")]
+    told += [team.world.trueup("infrastructure", file, "--output", how) for how in ("text", "json")]
+    said = [each.stdout + each.stderr for each in told]
     pinned = team.pin(commit, *lines)
     daemon = team.world.daemon("--log-level", "debug")
     if fails:
@@ -356,65 +363,99 @@ def test_what_is_sensitive_is_told_nowhere(team: Team, fails: bool) -> None:
         assert "local-exec provisioner error" in daemon.resource("network")["reason"]
     else:
         eventually(lambda: daemon.in_sync(pinned))
-    told += _all_that_the_words_say(team, file)
-    told += [daemon.get("/api/v1/status"), daemon.get("/metrics"), daemon.printed()]
+    said += [daemon.get("/api/v1/status"), daemon.get("/metrics"), daemon.printed()]
 
     assert team.state["x"]["input"]["value"] == {"deep": [SECRET]}
-    assert all("network" in each for each in told)
-    assert sum("terraform_data.x" in each for each in told) >= 7
-    assert sum("Check block assertion failed" in each for each in told) >= 7
-    assert [each for each in told if SECRET in each] == []
+    assert all("terraform_data.x" in each for each in said[:5])
+    assert all("Check block assertion failed" in each for each in said[:4])
+    assert all("network" in each for each in said)
+    assert [each for each in said if SECRET in each or WRITTEN in each] == []
 
 
 @pytest.mark.parametrize("how", ["apply: never", "mode: observe"])
 def test_what_is_only_reported_writes_nothing_and_takes_no_lock(replaydash: World, how: str) -> None:
     with state_server() as server:
         team = Team(replaydash, server.backend, server)
-        server.lock = {"ID": "7d3e", "Who": "ann"}
-        commit = team.terraform(thing("x"))
+        team.run(team.terraform(thing("x")), "apply", "-auto-approve")
+        was, server.lock = server.state, {"ID": "7d3e", "Who": "ann"}  # whoever takes the lock is refused
+        commit = team.terraform(thing("y"))
         head = HEAD + ("mode: observe\n" if how.startswith("mode") else "")
         pinned = team.world.git.commit(head + infrastructure(commit, *([how] if how.startswith("apply") else [])))
         daemon = team.world.daemon()
-        eventually(lambda: daemon.condition("network") == "drifted")
+        differs = "stalled" if how.startswith("mode") else "drifted"  # enforced, it would be refused
+        eventually(lambda: daemon.condition("network") == differs)
         assert daemon.environment()["commit"] == pinned
-        assert [drift["field"] for drift in daemon.resource("network")["drift"]] == ["terraform_data.x"]
-        daemon.after_passes()
-        assert (server.state, server.lock["ID"]) == (b"", "7d3e")
+        drifts = {drift["field"]: drift["desired"] for drift in daemon.resource("network")["drift"]}
+        assert drifts == {"terraform_data.x": "destroyed", "terraform_data.y": "created"}
+        assert _differs(daemon) == {"add": 1, "change": 0, "destroy": 1}
+        checked = daemon.metric(CHECKED)
+        eventually(lambda: daemon.metric(CHECKED) > checked)
+        assert daemon.condition("network") == differs
+        assert (server.state, server.lock["ID"], team.backups) == (was, "7d3e", [])
+        assert team.world.writes() == []
 
 
 def test_outputs_alone_are_a_difference_and_are_applied(team: Team) -> None:
-    daemon = following(team, 'output "o" {\n  value = 1\n}\n')
-    was = team.world.folder / "kept" / "terraform.tfstate"
-    assert json.loads(was.read_text())["outputs"]["o"]["value"] == 1
-    commit = team.pin(team.terraform('output "o" {\n  value = 2\n}\n'))
-    eventually(lambda: daemon.in_sync(commit))
-    assert json.loads(was.read_text())["outputs"]["o"]["value"] == 2
+    output = 'output "o" {{\n  value = "{}"\n}}\n'
+    team.run(team.terraform(output.format("first-value")), "apply", "-auto-approve")
+    commit = team.terraform(output.format("second-value"))
+    planned = team.world.trueup("plan", f"{_written(team, commit)}")
+    assert planned.returncode == 2
+    assert "outputs: as they were → as the commit says" in planned.stdout
+    pinned = team.pin(commit)
+    daemon = team.world.daemon()
+    eventually(lambda: daemon.in_sync(pinned))
+    assert json.loads(team.kept)["outputs"]["o"]["value"] == "second-value"
+    assert _applies(daemon) == (1, 0)
+    told = planned.stdout + daemon.printed() + daemon.get("/api/v1/status")
+    assert not re.search("(first|second)-value", told)  # an output may be anything
 
 
 def test_a_broken_configuration_says_where_and_the_next_commit_heals(team: Team) -> None:
     daemon = following(team, thing("x"))
+    was = team.kept
     commit = team.pin(team.terraform('resource "terraform_data" "x" { input = var.none }\n'))
     eventually(lambda: daemon.stalled(commit, "network"))
     reason = daemon.resource("network")["reason"]
     assert reason.startswith("the configuration is wrong: infra/main.tf:4: Reference to undeclared input variable")
     assert reason.endswith("correct it and pin that commit")
+    assert team.kept == was
     back = team.world.git.revert()
     eventually(lambda: daemon.in_sync(back))
 
 
+def test_a_warning_says_where_in_the_repository(team: Team) -> None:
+    check = (
+        'check "c" {\n  assert {\n    condition = terraform_data.x.input == "one"\n    error_message = "no"\n  }\n}\n'
+    )
+    daemon = following(team, TWO + check)
+    (advice,) = (each for each in daemon.resource("network")["advice"] if each["type"] == "terraform_warning")
+    line = (team.backend + TWO + check).splitlines().index('    condition = terraform_data.x.input == "one"') + 1
+    assert advice["message"] == f"infra/main.tf:{line}: Check block assertion failed"
+
+
 @pytest.mark.parametrize(
-    ("lines", "said"),
+    ("lines", "condition", "said"),
     [
-        ((), "has no commit 0000"),
-        (("repository: /no/such/repository",), "/no/such/repository"),
+        ((), "stalled", "has no commit 000000000000"),
+        (("repository: /no/such/repository",), "retrying", "/no/such/repository"),
     ],
+    ids=["no such commit", "no such repository"],
 )
-def test_what_cannot_be_fetched_is_told(team: Team, lines: tuple[str, ...], said: str) -> None:
-    team.terraform(thing("x"))
-    team.pin("0" * 40, *lines)
+def test_what_cannot_be_fetched_is_told_and_the_next_commit_heals(
+    team: Team, lines: tuple[str, ...], condition: str, said: str
+) -> None:
+    good = team.terraform(thing("x"))
+    missing = team.pin("0" * 40 if not lines else good, *lines)
     daemon = team.world.daemon()
     eventually(lambda: said in daemon.resource("network").get("reason", ""))
-    assert daemon.condition("network") == ("retrying" if lines else "stalled")
+    assert (daemon.environment()["commit"], daemon.condition("network")) == (missing, condition)
+    assert team.kept == b""
+    shown = team.world.trueup("infrastructure", f"repository/{FILE}")
+    assert shown.returncode == 1
+    assert said in shown.stdout
+    mended = team.pin(good)
+    eventually(lambda: daemon.in_sync(mended))
 
 
 def test_a_commit_of_another_repository_is_fetched_by_its_id(team: Team) -> None:
@@ -426,6 +467,11 @@ def test_a_commit_of_another_repository_is_fetched_by_its_id(team: Team) -> None
     daemon = team.world.daemon()
     eventually(lambda: daemon.in_sync(pinned))
     assert set(team.state) == {"x"}
+
+    theirs.folder.rename(team.world.folder / "gone")  # what was laid out once is used again
+    (team.world.folder / "kept" / "terraform.tfstate").write_text(_without_resources(team.kept))
+    eventually(lambda: set(team.state) == {"x"})
+    eventually(lambda: daemon.in_sync(pinned))
 
 
 def _applies(daemon: Daemon) -> tuple[float | None, float | None]:
@@ -447,10 +493,10 @@ def _condition(daemon: Daemon) -> str:
     return re.search('condition="(.+?)"', held)[1]
 
 
-def _all_that_the_words_say(team: Team, file: str) -> list[str]:
-    done = [team.world.trueup("plan", file, "--output", how) for how in ("text", "json", "markdown")]
-    done += [team.world.trueup("infrastructure", file, "--output", how) for how in ("text", "json")]
-    return [each.stdout + each.stderr for each in done]
+def _without_resources(state: bytes) -> str:
+    """The state of somebody who removed everything by hand."""
+    told = json.loads(state)
+    return json.dumps(told | {"resources": [], "serial": told["serial"] + 1})
 
 
 def _folders(team: Team) -> set[str]:

@@ -195,6 +195,37 @@ def test_b2_b5_whatever_fetches_credentials_has_the_same_limits(rehearsal: Rehea
     assert operations(rehearsal) == ["AssumeRole"] * 3
 
 
+def test_another_program_gets_the_region_and_the_credentials_of_the_role(rehearsal: Rehearsal) -> None:
+    assert Connection(Place("eu-west-1")).environ() == {"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-1"}
+    assert operations(rehearsal) == []
+
+    connection = Connection(Place("us-east-1", ROLE))
+    one, two = connection.environ(), connection.environ()
+    assert operations(rehearsal) == ["AssumeRole"] * 2  # for each piece of work anew: the last ones may be about to end
+    assert one["AWS_SESSION_TOKEN"] != ""
+    assert one["AWS_ACCESS_KEY_ID"] not in ("rehearsal", two["AWS_ACCESS_KEY_ID"])
+    assert {*one} == {
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+    }
+
+
+def test_a_connection_beside_has_no_guard_and_is_counted_all_the_same(rehearsal: Rehearsal) -> None:
+    calls: list[tuple[str, str, str, float]] = []
+    connection = Connection(Place("us-east-1"), on_call=lambda *call: calls.append(call))
+
+    def never() -> None:
+        raise Superseded("a newer commit has arrived")
+
+    connection.guard = never
+    write(connection.beside())
+    assert operations(rehearsal) == ["CreateCluster"]
+    assert [call[:2] for call in calls] == [("ecs", "CreateCluster")]
+
+
 def test_without_credentials_there_is_an_error_that_passes(
     rehearsal: Rehearsal, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -132,8 +132,10 @@ def bench(tmp_path: Path) -> Bench:
 
 def order(commit: str = ONE, entry: str = "network", **more: object) -> Order:
     plain = {"directory": "", "workspace": None, "variables_file": None, "targets": (), "imports": {}}
-    connection = Connection(Place("us-east-1"))
-    return Order("shop", entry, "/repository", commit, **(plain | more), connection=connection)
+    place = Place("us-east-1")
+    return Order(
+        "shop", entry, "/repository", commit, **(plain | {"place": place} | more), connection=Connection(place)
+    )
 
 
 def test_a_look_begins_a_check_and_does_not_wait_for_it(bench: Bench) -> None:
@@ -172,6 +174,7 @@ def test_one_thing_at_a_time_for_an_entry_and_any_number_of_entries(bench: Bench
         {"variables_file": "x.tfvars"},
         {"targets": ("a.b",)},
         {"imports": {"a.b": "c"}},
+        {"place": Place("us-east-1", "arn:aws:iam::123456789012:role/other")},
     ],
 )
 def test_another_pin_forgets_what_the_old_one_came_to(bench: Bench, other: dict[str, object]) -> None:
@@ -189,7 +192,27 @@ def test_a_check_for_an_older_pin_is_stopped_and_its_answer_thrown_away(bench: B
     assert bench.look(order(TWO)).commit == TWO
     bench.work()
     assert bench.look(order(TWO)).check is bench.terraform.finds
-    assert bench.terraform.asked == ["interrupt network", "check 1", "check 2"]
+    assert bench.terraform.asked == ["interrupt network", "check 2"]
+
+
+def test_a_check_that_nobody_wants_any_more_is_not_begun(bench: Bench) -> None:
+    bench.look(order())
+    bench.look(order(TWO))
+    bench.work()
+    assert not any(asked.startswith("check") for asked in bench.terraform.asked)
+
+
+def test_without_a_thread_nothing_goes_on_and_the_next_look_tries_again(bench: Bench) -> None:
+    begun = bench.workshop._aside
+
+    def none(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    bench.workshop._aside = none
+    with pytest.raises(RuntimeError):
+        bench.look(order())
+    bench.workshop._aside = begun
+    assert bench.checked(order()).check is bench.terraform.finds
 
 
 def test_an_apply_of_an_older_pin_is_left_to_its_end(bench: Bench) -> None:

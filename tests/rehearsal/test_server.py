@@ -1,6 +1,7 @@
 """The server and the requests under /rehearsal/: its clock, its images, and one at a time in a process."""
 
 import json
+import socket
 import urllib.error
 import urllib.request
 from datetime import UTC, datetime, timedelta
@@ -142,3 +143,11 @@ def test_a_crash_of_the_rehearsal_is_an_answer(aws: Aws) -> None:
 def test_a_cluster_that_is_there_is_made_once(aws: Aws) -> None:
     assert aws.ecs.create_cluster(clusterName=CLUSTER)["cluster"]["status"] == "ACTIVE"
     assert aws.ecs.list_clusters()["clusterArns"].count("arn:aws:ecs:us-east-1:123456789012:cluster/main") == 1
+
+
+def test_whoever_asks_whether_to_go_on_is_answered_before_the_rest_is_sent(aws: Aws) -> None:
+    host, _, port = aws.rehearsal.url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=5) as connection:
+        head = "PUT /shop/key HTTP/1.1\r\nHost: s3\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n"
+        connection.sendall(head.encode())
+        assert connection.recv(100).startswith(b"HTTP/1.1 100 ")
