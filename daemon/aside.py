@@ -17,28 +17,37 @@ from reconcilers.terraform import Terraform
 from reconcilers.workshop import Report, Workshop
 
 _LONGEST_END: Final = 300.0  # seconds that an apply may take to come to an end; whoever is in a hurry kills us first
+_LONGEST_LOOK: Final = 10.0  # the same for a check, which has nothing to save; it gives the lock back
 _LOOK: Final = 0.05
 
 
 def open_workshop(
     chosen: argparse.Namespace,
     *,
+    days: int = 0,
     rehearsed_in: Path | None = None,
     on_applied: Callable[[str, str, Report], None] = lambda *_: None,
 ) -> Workshop:
-    """The workshop of a run. `rehearsed_in`: a folder that is thrown away, for a command that writes nothing."""
+    """The workshop of a run. `days`: for which a state is kept. `rehearsed_in`: a folder that is thrown away, for a
+    command that writes nothing.
+    """
     cache = cache_of(chosen.cache, chosen.repository or "")
     return Workshop(
         Terraform(chosen.terraform or "", cache / "plugins", chosen.terraform_timeout),
         Trees(cache, own=chosen.repository or "", timeout=chosen.git_timeout),
-        rehearsed_in or cache / "terraform",
+        rehearsed_in or homes(chosen),
         _in_a_thread,
-        backups=chosen.state_backups or f"{_kept(cache)}",
-        days=chosen.state_backup_days,
+        backups=kept(chosen),
+        days=days,
         only_looks=rehearsed_in is not None,
         wall=lambda: datetime.now(UTC),
         on_applied=on_applied,
     )
+
+
+def homes(chosen: argparse.Namespace) -> Path:
+    """Where the daemon's terraform has its folders."""
+    return cache_of(chosen.cache, chosen.repository or "") / "terraform"
 
 
 @contextmanager
@@ -57,8 +66,8 @@ def rehearsal(chosen: argparse.Namespace) -> Iterator[Workshop]:
 def end(workshop: Workshop) -> None:
     """Let what runs come to an end: killed, terraform would forget what it was making."""
     workshop.stop()
-    last = time.monotonic() + _LONGEST_END
-    while workshop.working and time.monotonic() < last:
+    began = time.monotonic()
+    while workshop.working and time.monotonic() - began < (_LONGEST_END if workshop.applying else _LONGEST_LOOK):
         time.sleep(_LOOK)
 
 
@@ -66,8 +75,9 @@ def _in_a_thread(work: Callable[[], None]) -> None:
     threading.Thread(target=work, name="terraform", daemon=True).start()
 
 
-def _kept(cache: Path, environ: Mapping[str, str] = os.environ) -> Path:
-    """Where backups are kept if nothing else is said: not in the cache, which may be emptied."""
+def kept(chosen: argparse.Namespace, environ: Mapping[str, str] = os.environ) -> str:
+    """Where states are kept. If nothing is said, not in the cache, which may be emptied, unless there is no home."""
     home = os.path.expanduser("~")
     root = environ.get("XDG_STATE_HOME") or (f"{home}/.local/state" if os.path.isabs(home) else "")
-    return Path(root) / "trueup" / "state-backups" if root else cache / "state-backups"
+    in_cache = f"{cache_of(chosen.cache, chosen.repository or '') / 'state-backups'}"
+    return str(chosen.state_backups or (f"{root}/trueup/state-backups" if root else in_cache))

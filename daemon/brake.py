@@ -129,6 +129,11 @@ class Brake:
         if outcome.condition is not Condition.RETRYING:
             self.rest_no_more()
             return outcome
+        live = outcome.live
+        if live is not None and live.failing:  # what retries has a pace of its own: here it is only looked at
+            self.failures += not live.trying
+            self.resting_until = self._now() + LOOK_AGAIN
+            return outcome
         self.failures += 1
         seconds = min(LONGEST_BACKOFF, 2.0 ** min(self.failures - 1, 10)) * random.uniform(0.5, 1.0)  # noqa: S311 — jitter
         if isinstance(outcome.error, Absent):

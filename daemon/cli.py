@@ -91,7 +91,8 @@ What terraform finds at the commit that the file pins, and the backups of its st
 
 ENVIRONMENT is a file, or the name of an environment: in the repository where one is
 given, else in this folder. Every entry is checked now; nothing is written, and the
-lock of the state is not taken. A backup is put back by a person, never by trueup.
+lock of the state is not taken: who holds it, and what the daemon does at the moment,
+is in the daemon's /api/v1/status. A person puts a backup back, never trueup.
 Exit code: 0 nothing differs, 2 something does, 1 error.
 """
 _DEMO = """
@@ -100,7 +101,8 @@ Nothing leaves this machine and no AWS account is needed. It takes about a minut
 """
 _MAIN = """
 trueup keeps AWS as one small file per environment says: the ECS revision, the image
-tag, environment variables, the database endpoint, maintenance. A rollback is a commit.
+tag, environment variables, the database endpoint, maintenance, the commit of the
+Terraform configuration. A rollback is a commit.
 """
 
 
@@ -162,10 +164,10 @@ def parser() -> argparse.ArgumentParser:
     load.add_argument("--endpoint", type=endpoint, metavar="HOST[:PORT]", help="load here, not where the secret says")
     load.add_argument("--name", metavar="NAME", help="load into this database, not the one that the secret names")
     settings.add(load, settings.REPOSITORY + settings.AWS)
-    drift = verb("infrastructure", "what terraform finds, and its state backups", _INFRASTRUCTURE, infrastructure)
-    drift.add_argument("environment", metavar="ENVIRONMENT", help="a file, or the name of an environment")
-    drift.add_argument("--output", choices=("text", "json"), default="text", help="(default: text)")
-    settings.add(drift, settings.REPOSITORY + settings.AWS + settings.TERRAFORM)
+    terraform = verb("infrastructure", "what terraform finds, and its state backups", _INFRASTRUCTURE, infrastructure)
+    terraform.add_argument("environment", metavar="ENVIRONMENT", help="a file, or the name of an environment")
+    terraform.add_argument("--output", choices=("text", "json"), default="text", help="(default: text)")
+    settings.add(terraform, settings.REPOSITORY + settings.AWS + settings.TERRAFORM)
     demo = verb("demo", "a rollback story on this machine", _DEMO, commands.demo)
     demo.add_argument("--stay", action="store_true", help="leave daemon and rehearsal AWS running at the end")
     return top

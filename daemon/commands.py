@@ -129,7 +129,7 @@ def _loop(chosen: argparse.Namespace, stop: threading.Event) -> tuple[Loop, Metr
     logs.configure(chosen.log_level)
     telling = Telling(logs.Journal(), metrics)
     repository, git = source(chosen)
-    workshop = aside.open_workshop(chosen, on_applied=telling.applied)
+    workshop = aside.open_workshop(chosen, days=chosen.state_backup_days, on_applied=telling.applied)
 
     def territory(where: Place) -> Territory:
         connection = Connection(where, timeout=chosen.aws_timeout, on_call=metrics.aws_call)

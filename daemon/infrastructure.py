@@ -4,9 +4,10 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -29,7 +30,7 @@ from reconcilers.terraform_backups import Backup
 
 _SOON: Final = 0.1  # seconds between looks at what terraform has come to
 _MOST: Final = 10
-_SIGNS: Final = {"created": "+", "destroyed": "-", "destroyed and made anew": "±"}
+_STYLES: Final = {"+": "green", "-": "red", "±": "red"}
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,9 @@ class _Found:
     pin: InfrastructurePin
     outcome: Outcome
     backups: tuple[Backup, ...]
-    trouble: str  # why the backups cannot be listed
+    place: str  # where those are
+    trouble: str  # why they cannot be listed
+    unsaved: Path | None  # a state that the daemon of this machine could not save
 
     @property
     def live(self) -> LiveInfrastructure | None:
@@ -63,7 +66,7 @@ def infrastructure(chosen: argparse.Namespace) -> int:
             raise Misused(refused.reason)
         with aside.rehearsal(chosen) as workshop:
             reconciler = Territory(connection, workshop=workshop).infrastructure
-            found = [_found(reconciler, pin) for pin in pins] if reconciler else []
+            found = _looked(reconciler, pins, chosen) if reconciler else []
     except (ClientError, BotoCoreError) as error:
         raise Misused(sentence(error)) from error
     if chosen.output == "json":
@@ -74,18 +77,31 @@ def infrastructure(chosen: argparse.Namespace) -> int:
 
 
 def _code(found: _Found) -> int:
-    if found.outcome.condition in (Condition.STALLED, Condition.RETRYING) or found.trouble:
+    if found.outcome.condition in (Condition.STALLED, Condition.RETRYING) or found.trouble or found.unsaved:
         return 1
     return 2 if found.outcome.drifts else 0
 
 
-def _found(reconciler: InfrastructureReconciler, pin: InfrastructurePin) -> _Found:
-    while (outcome := reconcile(reconciler, pin, _planned)).condition is Condition.PROGRESSING:
+def _looked(
+    reconciler: InfrastructureReconciler, pins: Sequence[InfrastructurePin], chosen: argparse.Namespace
+) -> list[_Found]:
+    """All entries are checked at the same time."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"checking {', '.join(pin.name for pin in pins)} …\n")
+    while any(reconcile(reconciler, pin, _planned).condition is Condition.PROGRESSING for pin in pins):
         time.sleep(_SOON)
+    return [_found(reconciler, pin, chosen) for pin in pins]
+
+
+def _found(reconciler: InfrastructureReconciler, pin: InfrastructurePin, chosen: argparse.Namespace) -> _Found:
+    inside = f"{pin.environment.environment}/{pin.name}"
+    place = f"{aside.kept(chosen)}/{inside}"
+    unsaved = next(iter(sorted((aside.homes(chosen) / inside).glob("*errored.tfstate"))), None)
+    outcome = reconcile(reconciler, pin, _planned)
     try:
-        return _Found(pin, outcome, reconciler.backups(pin), "")
+        return _Found(pin, outcome, reconciler.backups(pin), place, "", unsaved)
     except Failed as error:
-        return _Found(pin, outcome, (), f"{error}")
+        return _Found(pin, outcome, (), place, f"{error}", unsaved)
 
 
 def _planned(_: object) -> Refusal:
@@ -118,9 +134,10 @@ def _checked(found: _Found) -> Iterator[Line]:
         counts = f"{check.add} to add, {check.change} to change, {check.destroy} to destroy"
         what = counts if check.differs else "nothing differs"
         yield f"checked {check.at:%F %TZ} with terraform {check.version}: {what}", ""
+    signs = {change.address: change.sign for change in check.changes} if check else {}
     for drift in outcome.drifts:
-        sign = _SIGNS.get(drift.desired, "~")
-        style = "red" if sign in "-±" else "green" if sign == "+" else "yellow"
+        sign = signs.get(drift.field, "~")
+        style = _STYLES.get(sign, "yellow")
         yield f"  {sign} {one_line(drift.field)}: {one_line(drift.live)} → {one_line(drift.desired)}", style
     if outcome.reason and outcome.reason != PLANNED:
         wrong = outcome.condition in (Condition.STALLED, Condition.RETRYING)
@@ -130,17 +147,20 @@ def _checked(found: _Found) -> Iterator[Line]:
 
 
 def _kept(found: _Found, now: datetime) -> Iterator[Line]:
+    if found.unsaved:
+        yield f"terraform could not save its state, which is kept in {found.unsaved}: save that first", "red"
     if found.trouble:
-        yield f"state backups: {one_line(found.trouble)}", "red"
+        yield one_line(found.trouble), "red"
         return
     if not found.backups:
-        yield "state backups: none yet; one is kept before every apply", ""
+        where = f"{found.place}; one is kept before every apply. Give --state-backups as the daemon has it"
+        yield f"state backups: none in {one_line(where)}", ""
         return
     yield f"state backups, each from right before an apply ({len(found.backups)}):", ""
     for backup in found.backups[:_MOST]:
         ago = span((now - backup.taken).total_seconds())
         yield f"  {backup.taken:%F %TZ}  {ago} ago  serial {backup.serial}  {one_line(backup.place)}", ""
-    yield "trueup never puts one back. The operations page says how a person does: terraform state push", "dim"
+    yield "trueup never puts one back; docs/infrastructure.md says how a person does, by terraform state push", "dim"
 
 
 def _as_json(found: _Found) -> dict[str, Any]:
@@ -159,5 +179,7 @@ def _as_json(found: _Found) -> dict[str, Any]:
         "backups": [
             {"place": each.place, "taken": f"{each.taken:%FT%TZ}", "serial": each.serial} for each in found.backups
         ],
+        "backups_place": found.place,
         "backups_error": found.trouble or None,
+        "unsaved_state": f"{found.unsaved}" if found.unsaved else None,
     }

@@ -99,7 +99,10 @@ class Journal:
         """One line for every terraform apply that has ended, however it did."""
         done = status_json.applied(report)
         named = {"environment": environment, "kind": "infrastructure", "name": name, "reason": done.pop("error", "")}
-        self._log.log(logging.ERROR if report.error else logging.INFO, "terraform_applied", **named, **done)
+        event = "terraform_apply_failed" if report.error else "terraform_applied"
+        self._log.log(
+            logging.ERROR if report.error else logging.INFO, event, **named, pinned=report.commit[:12], **done
+        )
 
     def git(self, status: GitStatus) -> None:
         """One line when the head, or what is wrong with it, changed."""

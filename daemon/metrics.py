@@ -88,9 +88,7 @@ class Metrics:
         self._changed[environment].add(("infrastructure", name))
         for result in ("ok", "failed"):  # so that a rate sees the first failure
             self._applies.labels(environment, name, result)
-        self._applies.labels(environment, name, report.result).observe(
-            report.applied.seconds if report.applied else 0.0
-        )
+        self._applies.labels(environment, name, report.result).observe(report.seconds)
 
     def pass_took(self, environment: str, seconds: float) -> None:
         """A pass over an environment has ended. What left its file leaves the counters."""

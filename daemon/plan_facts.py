@@ -17,6 +17,7 @@ from reconcilers.contract import Advice, Change, Condition, Drift
 from reconcilers.infrastructure import ApplyTerraform
 from reconcilers.rds_changes import KeepBackups, Restore
 from reconcilers.restoring import span
+from reconcilers.terraform import Check
 
 _RESTART, _QUIESCE = "restart_follows", "quiesced"
 _FIRST_COMMIT = (
@@ -41,6 +42,7 @@ class Row:
     effect: str = ""  # what it takes away from users the moment it is made, or what no revert takes back
     later: bool = False  # it follows once the others are done
     takes: str = ""  # how long, where that is known
+    sign: str = ""  # of a diff, where it is not one value that goes and another that comes
 
 
 def annotated(
@@ -64,6 +66,7 @@ def annotated(
             *_first_pins(resource, now, before),
             *_restarts(resource, now, moved, took.get(resource.name)),
             *_waits(resource, now, pending),
+            *_counts(resource),
         )
         resources.append(replace(resource, advice=(*resource.advice, *more)))
     return replace(status, resources=tuple(resources))
@@ -93,7 +96,8 @@ def rows(resource: ResourceStatus) -> Iterator[Row]:
         for drift in change.drifts:
             live, desired = one_line(drift.live, _LONGEST), one_line(drift.desired, _LONGEST)
             field = one_line(drift.field, _LONGEST)
-            yield Row(verb, field, live, desired, effect(change, drift), takes=takes(change))
+            sign = _sign(change, drift)
+            yield Row(verb, field, live, desired, effect(change, drift), takes=takes(change), sign=sign)
     for step in () if is_wrong(resource) else resource.ahead:
         drift = step.drift
         live, desired = one_line(drift.live, _LONGEST), one_line(drift.desired, _LONGEST)
@@ -115,13 +119,29 @@ def effect(change: Change, drift: Drift) -> str:
         return f"LEAVES BEHIND what was written to {_host(drift.live)}"
     if isinstance(change, KeepBackups) and drift.live == "0 days":
         return "OUTAGE: RDS restarts the database to begin with backups"
-    if isinstance(change, ApplyTerraform) and drift.desired.startswith("destroyed"):
-        return "DESTROYS it: no revert brings back what was in it"
+    if isinstance(change, ApplyTerraform):
+        return _destroys(change.check, drift)
     if drift.field == "desired_count" and drift.desired == "0":
         return "SHUTDOWN: stops every task"
     if change.verb == "enter_maintenance" and drift.field == "enabled":
         return "MAINTENANCE: every request gets the page"
     return ""
+
+
+def _destroys(check: Check, drift: Drift) -> str:
+    """Said once for all that is destroyed, at the first of it."""
+    gone = [change.address for change in check.changes if change.destroys]
+    if not gone or drift.field != gone[0]:
+        return ""
+    return f"DESTROYS {_counted(len(gone), 'resource')}: no revert brings back what was there"
+
+
+def _sign(change: Change, drift: Drift) -> str:
+    """As a diff marks what terraform does: + - or ! for a change. Empty for anything else than terraform."""
+    if not isinstance(change, ApplyTerraform):
+        return ""
+    signs = {each.address: each.sign for each in change.check.changes}
+    return {"+": "+", "-": "-", "±": "-"}.get(signs.get(drift.field, ""), "!")
 
 
 def is_wrong(resource: ResourceStatus) -> bool:
@@ -207,11 +227,7 @@ def _first_pins(resource: ResourceStatus, now: Environment, before: Environment 
     """What a revert cannot restore, since no earlier version of the file says what is live."""
     if resource.kind == "database" and (message := _first_name(resource, now, before)):
         yield Advice("first_pin", message)
-    if (
-        resource.kind == "infrastructure"
-        and resource.drifts
-        and not (before and resource.name in before.infrastructure)
-    ):
+    if _is_first_commit(resource, before):
         yield Advice("first_pin", _FIRST_COMMIT)
     for drift in resource.drifts:
         only_here = drift.field in _ONLY_IN_THE_FILE.get(resource.kind, ()) and drift.desired != "0"
@@ -219,6 +235,13 @@ def _first_pins(resource: ResourceStatus, now: Environment, before: Environment 
             line = f"{resource.kind}s.{resource.name}.{drift.field}: {one_line(drift.live, _LONGEST)}"
             message = f"no earlier version of the file pins this; for a revert to lead back, first commit {line}"
             yield Advice("first_pin", message)
+
+
+def _is_first_commit(resource: ResourceStatus, before: Environment | None) -> bool:
+    """Whether something was applied before, at a commit that no version of the file says."""
+    check = resource.infrastructure.check if resource.infrastructure else None
+    pinned = before is not None and resource.name in before.infrastructure
+    return check is not None and check.differs and bool(check.lineage) and not pinned
 
 
 def _first_name(resource: ResourceStatus, now: Environment, before: Environment | None) -> str:
@@ -269,6 +292,13 @@ def _waits(resource: ResourceStatus, now: Environment, pending: Collection[str])
     held = [name for name in service.needs if name in pending] if service and service.desired_count != 0 else []
     if held:
         yield Advice("waits", f"waits until infrastructure {', '.join(held)} has settled")
+
+
+def _counts(resource: ResourceStatus) -> Iterator[Advice]:
+    check = resource.infrastructure.check if resource.infrastructure else None
+    if check is not None and check.differs:
+        counts = f"{check.add} to add, {check.change} to change, {check.destroy} to destroy"
+        yield Advice("terraform_plan", f"terraform plan: {counts}")
 
 
 def settings(resource: ResourceStatus) -> str:

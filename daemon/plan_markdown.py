@@ -75,7 +75,9 @@ def _values(resource: ResourceStatus) -> Iterator[str]:
     """A block of code: nothing in it means anything to Markdown, and no name in it is a mention."""
     lines: list[str] = []
     for row in facts.rows(resource):
-        if row.field:
+        if row.field and row.sign:
+            lines.append(f"{row.sign} {row.field}: {row.live} → {row.desired}")
+        elif row.field:
             lines += [f"- {row.field}: {row.live}", f"+ {row.field}: {row.desired}"]
         lines += [f"  {row.takes}"] if row.takes else []
     fence = _fence("\n".join(lines), shortest=3)

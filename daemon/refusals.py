@@ -7,7 +7,9 @@ from daemon.wiring import Entry
 from desired_state.model import Environment, Mode
 from reconcilers.aws import Connection, sentence
 from reconcilers.contract import Change, Condition, Outcome, Refusal, Stalled
+from reconcilers.infrastructure import LiveInfrastructure
 
+_WITHOUT = "; to go on without it, take it out of needs"
 PLANNED = "would be changed"  # by a pass, were this not a plan
 
 
@@ -46,6 +48,7 @@ def by_order(entry: Entry, changes: tuple[Change, ...], tracked: Mapping[Key, Tr
 def _waits(what: str, outcome: Outcome) -> Refusal:
     stuck = outcome.condition in (Condition.STALLED, Condition.DRIFTED)
     reason = f"waits for {what} ({outcome.condition.value}: {outcome.reason})"
+    reason += f"{_WITHOUT}" if stuck and what.startswith("infrastructure") else ""
     return Refusal(Condition.DRIFTED if stuck else Condition.PROGRESSING, reason)
 
 
@@ -55,7 +58,10 @@ def _is_unsettled(infrastructure: Tracked) -> bool:
     Not where it is only reported (`apply: never`), nor where a check failed after one that found nothing to do.
     """
     outcome = infrastructure.outcome
-    return infrastructure.moving or (outcome is not None and outcome.condition is Condition.STALLED)
+    if outcome is None or outcome.condition is not Condition.RETRYING:
+        return outcome is not None and outcome.condition in (Condition.PROGRESSING, Condition.STALLED)
+    live = outcome.live
+    return bool(outcome.changes) or not (isinstance(live, LiveInfrastructure) and live.check is not None)
 
 
 def _comes_back(changes: tuple[Change, ...]) -> bool:

@@ -75,13 +75,13 @@ TERRAFORM = (
     Option("terraform-timeout", "seconds that one terraform command may take", "3600", seconds, "SECONDS"),
     Option(
         "state-backups",
-        "where states are kept before an apply (unset: a folder of the user's)",
+        "where states are kept before an apply (unset: ~/.local/state/trueup/state-backups)",
         read=backups_place,
         metavar="FOLDER-OR-S3-URL",
     ),
-    Option("state-backup-days", "for how many days", "30", days, "DAYS"),
 )
 DAEMON = (
+    Option("state-backup-days", "days for which a state is kept; the newest three always are", "30", days, "DAYS"),
     Option("interval", "seconds between two looks at git and at everything in AWS", "30", seconds, "SECONDS"),
     Option(
         "listen", "address for /metrics, /healthz, /readyz and /api/v1/status", "127.0.0.1:8080", metavar="HOST:PORT"

@@ -45,7 +45,7 @@ def environment(status: EnvironmentStatus) -> Json:
 def resource(status: ResourceStatus) -> Json:
     """One resource, its drift by field, and what a person should know of it."""
     about = {"terraform": _terraform(status.infrastructure)} if status.infrastructure else {}
-    return about | {
+    return {
         "kind": status.kind,
         "name": status.name,
         "condition": status.condition.value,
@@ -56,7 +56,7 @@ def resource(status: ResourceStatus) -> Json:
         "drift": [drift(each) for each in status.drifts],
         "ahead": [{"verb": each.verb, **drift(each.drift), "takes": each.takes or None} for each in status.ahead],
         "advice": [advice(each) for each in status.advice],
-    }
+    } | about
 
 
 def _terraform(live: LiveInfrastructure) -> Json:
@@ -89,8 +89,8 @@ def applied(report: Report) -> Json:
     """What an apply came to."""
     counts = ("add", "change", "destroy")
     done = {count: getattr(report.applied, count) for count in counts} if report.applied else {}
-    seconds = {"seconds": round(report.applied.seconds, 1)} if report.applied else {}
-    return {"result": report.result, **seconds, **done, **({"error": redacted(report.error)} if report.error else {})}
+    error = {"error": redacted(report.error)} if report.error else {}
+    return {"result": report.result, "seconds": round(report.seconds, 1), **done, **error}
 
 
 def advice(value: Advice) -> Json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from typing import Final
@@ -133,7 +134,8 @@ def _section(error: ErrorDetails) -> Advice:
 
 def _list(error: ErrorDetails) -> Advice:
     value = error["input"]
-    mend = f"write [{value}]" if isinstance(value, str) and value.isidentifier() else "write [], or names in brackets"
+    plain = isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_.-]{1,200}", value)
+    mend = f"write [{value}]" if plain else "write [], or names in brackets"
     return f"must be a list and is {_as_written(value)[1]}", mend
 
 

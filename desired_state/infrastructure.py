@@ -115,12 +115,17 @@ def _check_path(text: str) -> str:
 
 
 def _check_file(text: str) -> str:
-    if not text:
-        raise wrong("names no file", "write its path inside directory, such as production.tfvars")
-    return text
+    mend = "write its path inside directory, such as production.tfvars"
+    if text.startswith("/") or ".." in text.split("/"):
+        raise wrong(f"{shown(text)} leads out of directory", mend)
+    path = _check_path(text)
+    if not path:
+        raise wrong("names no file", mend)
+    return path
 
 
 TreePath = Annotated[str, AfterValidator(_check_path)]
+VariablesFile = Annotated[str, AfterValidator(_check_file)]
 
 
 def _check_workspace(text: str) -> str:
@@ -168,6 +173,27 @@ ResourceAddress = Annotated[str, AfterValidator(_check_resource), _pattern(_RESO
 ImportId = Annotated[str, AfterValidator(_check_id), _pattern(_ID)]
 
 
+def _read_seconds(value: object) -> object:
+    """Every other duration of the file has a unit; here it may have one, too."""
+    match = re.fullmatch("([0-9]{1,6})([smh])", value) if isinstance(value, str) else None
+    return int(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]] if match else value
+
+
+Seconds = Annotated[
+    int,
+    BeforeValidator(_read_seconds),
+    Field(ge=5, le=86400),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 5, "maximum": 86400},
+                {"type": "string", "pattern": "^[0-9]{1,6}[smh]$"},
+            ]
+        }
+    ),
+]
+
+
 class Infrastructure(Part):
     """A Terraform configuration at a commit. Drift is what terraform plan finds; a rollback is an earlier commit."""
 
@@ -179,7 +205,7 @@ class Infrastructure(Part):
     """The folder of the configuration. Unset: the top folder of the commit."""
     workspace: Workspace | None = None
     """The workspace, which must exist. Unset: the default one."""
-    variables_file: Annotated[TreePath, AfterValidator(_check_file)] | None = None
+    variables_file: VariablesFile | None = None
     """A file of variables, inside directory."""
     targets: Annotated[tuple[Target, ...], AfterValidator(_check_targets)] = ()
     """The addresses of what is looked at and applied. Unset: everything."""
@@ -187,8 +213,8 @@ class Infrastructure(Part):
     """What exists already and is taken into the state, once: its id by its address."""
     apply: Annotated[Apply, Field(strict=False)] = Apply.APPROVED
     """never: report drift. approved: apply plans that destroy nothing. destroy_allowed: also those that do."""
-    check_every: Annotated[int, Field(ge=5, le=86400)] = 900
-    """Seconds between two checks."""
+    check_every: Seconds = 900
+    """Seconds between two checks, or a duration such as 15m."""
 
     @property
     def state(self) -> tuple[str, str, str]:

@@ -43,6 +43,7 @@ class Observation:
     blocked: str = ""  # why nothing may be written until a commit or a person helps
     held: str = ""  # a person's brake: report, do not write
     failing: str = ""  # why the last try did not help, and when the next one comes
+    trying: bool = False  # that is under way
     waiting: str = ""  # why what differs cannot be changed yet: a later look may find that it can
     aside: bool = False  # what settles holds nobody up
     pace: float = 0.0  # seconds before which another look is not worth it while it settles

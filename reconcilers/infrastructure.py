@@ -5,24 +5,20 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from desired_state.model import Apply, Environment, Infrastructure
-from desired_state.tree import NoSuchCommit, Refused, Unfit
-from reconcilers.aws import Connection
+from desired_state.repository import Unreachable
+from reconcilers.aws import Connection, sentence
 from reconcilers.contract import Advice, Change, Drift, Observation, Reconciler, Stalled
-from reconcilers.terraform import (
-    Broken,
-    Check,
-    MissingWorkspace,
-    PlannedChange,
-    ProgramMissing,
-    StateErrored,
-)
+from reconcilers.terraform import Check, Failed, PlannedChange
 from reconcilers.terraform_backups import Backup
 from reconcilers.terraform_owners import Contest, contests
-from reconcilers.workshop import Doing, Look, Order, Report, Workshop
+from reconcilers.workshop import PERSON_NEEDED, Doing, Look, Order, Report, Workshop
 
 _MOST_NAMED = 5  # addresses in one sentence
-_PERSON_NEEDED = (Broken, MissingWorkspace, NoSuchCommit, ProgramMissing, Refused, StateErrored, Unfit)
+_MOST_FAILURES = 3  # applies in a row; one that fails again and again makes and destroys the same thing each time
+_FORESEEN = (*PERSON_NEEDED, Failed, Unreachable, ClientError, BotoCoreError)
 _OF_TARGETS = ("Resource targeting is in effect", "Applied changes may be incomplete")  # the file says so itself
 
 
@@ -86,8 +82,8 @@ class InfrastructureReconciler(Reconciler[InfrastructurePin, LiveInfrastructure]
         if not desired.repository:
             raise Stalled("the file is in no git repository, and so names no commit of one: add repository")
         look = self._workshop.look(self._order(desired), pinned.check_every, lock=not desired.only_looks)
-        if look.error is not None:
-            raise Stalled(f"{look.error}") if isinstance(look.error, _PERSON_NEEDED) else look.error
+        if look.error is not None and not isinstance(look.error, _FORESEEN):
+            raise look.error  # a mistake of ours, with its place
         return LiveInfrastructure(
             commit=pinned.commit,
             check=look.check,
@@ -95,11 +91,12 @@ class InfrastructureReconciler(Reconciler[InfrastructurePin, LiveInfrastructure]
             since=look.since,
             report=look.report,
             settling=_settling(pinned, look),
-            blocked=_with_failure(_blocked(desired, look), look),
+            blocked=_with_failure(_blocked(desired, look), look) or _repeated(look),
             held="apply is never: reported, not applied" if pinned.apply is Apply.NEVER else "",
             failing=_failing(pinned, look),
+            trying=look.doing is Doing.CHECK,
             waiting="terraform looks again before anything is applied" if look.doing else "",
-            advice=tuple(_advice(pinned, look.check)),
+            advice=tuple(_advice(desired, look.check)),
         )
 
     @staticmethod
@@ -113,7 +110,7 @@ class InfrastructureReconciler(Reconciler[InfrastructurePin, LiveInfrastructure]
         if not isinstance(change, ApplyTerraform):
             raise TypeError(change)
         self._connection.guard()
-        self._workshop.apply(self._order(desired), change.check)
+        self._workshop.apply(self._order(desired), change.check, desired.infrastructure.check_every)
 
     def renew(self, desired: InfrastructurePin) -> None:
         """A commit, or a person who asks again: look at once."""
@@ -149,18 +146,50 @@ def _settling(pinned: Infrastructure, look: Look) -> str:
 
 
 def _blocked(desired: InfrastructurePin, look: Look) -> str:
-    """Why the plan must not be applied until a commit or a person helps."""
+    """Why nothing must be applied until a commit or a person helps."""
+    if isinstance(look.error, PERSON_NEEDED):
+        return f"{look.error}"
     if look.check is None or not look.check.differs or desired.infrastructure.apply is Apply.NEVER:
         return ""
     if look.lost:
         return look.lost
     if found := contests(desired.environment, look.check.changes):
         return _contested(found)
+    if unmade := _created(desired.infrastructure, look.check):
+        return (
+            f"the plan creates {_listed(unmade)}, which imports names: the state still has it under another id, and it"
+            f" is gone; say terraform state rm {unmade[0]}, or take it out of imports"
+        )
     destroyed = [change for change in look.check.changes if change.destroys]
     if destroyed and desired.infrastructure.apply is not Apply.DESTROY_ALLOWED:
-        named = _listed([f"{change.address} (replaced)" if change.replaces else change.address for change in destroyed])
-        return f"the plan destroys {named}: pin another commit, or write apply: destroy_allowed if that is meant"
+        return f"the plan destroys {_listed(map(_destroyed, destroyed))}: {_instead(destroyed)}"
     return ""
+
+
+def _created(pinned: Infrastructure, check: Check) -> list[str]:
+    """What should be imported and would be made anew, empty: terraform passes over an import of what the state has."""
+    return [
+        change.address for change in check.changes if "create" in change.actions and change.address in pinned.imports
+    ]
+
+
+def _destroyed(change: PlannedChange) -> str:
+    if change.tainted:
+        return f"{change.address} (replaced: its creation failed, or it was tainted)"
+    return f"{change.address} (replaced)" if change.replaces else change.address
+
+
+def _instead(destroyed: list[PlannedChange]) -> str:
+    tainted = [change.address for change in destroyed if change.tainted]
+    kept = f", or keep what is there with terraform untaint {tainted[0]}" if tainted else ""
+    return f"pin another commit, or write apply: destroy_allowed if that is meant{kept}"
+
+
+def _repeated(look: Look) -> str:
+    """Why an apply is not tried any more."""
+    if look.failures < _MOST_FAILURES or look.check is None or not look.check.differs:
+        return ""
+    return f"terraform apply failed {look.failures} times, the last time: {_cause(look.report)}: SIGHUP tries again"
 
 
 def _with_failure(blocked: str, look: Look) -> str:
@@ -176,10 +205,13 @@ def _contested(found: tuple[Contest, ...]) -> str:
 
 
 def _failing(pinned: Infrastructure, look: Look) -> str:
-    if look.report is None or look.rest <= 0:
+    if look.error is not None:
+        return f"{sentence(look.error)}; looking again within a minute, or at once with SIGHUP"
+    if look.report is None or look.rest <= 0 or look.check is None or not look.check.differs:
         return ""
     error = _cause(look.report)
     what = f"terraform apply failed: {error}" if error else "terraform has applied it, and it still differs"
+    what = what if look.report.began else f"nothing was applied, since the state could not be kept: {error}"
     again = look.report.at + timedelta(seconds=pinned.check_every)
     return f"{what}; the next try is at {again.astimezone(UTC):%H:%M:%SZ}"
 
@@ -215,9 +247,14 @@ def _told(change: PlannedChange) -> tuple[str, str]:
     return whole.get(change.actions, ("there", ", ".join(change.actions)))
 
 
-def _advice(pinned: Infrastructure, check: Check | None) -> Iterator[Advice]:
+def _advice(desired: InfrastructurePin, check: Check | None) -> Iterator[Advice]:
     if check is None:
         return
+    pinned = desired.infrastructure
+    for contest in contests(desired.environment, check.changes)[1:]:  # the reason tells of the first
+        yield Advice("contested", f"the plan {contest.what}, too: {contest.mend}")
+    if pinned.apply is Apply.DESTROY_ALLOWED and not check.differs:
+        yield Advice("destroy_allowed", "nothing differs any more: take apply: destroy_allowed out again")
     if check.differs and check.drifted:
         yield Advice("changed_outside", f"changed outside terraform since its last apply: {_listed(check.drifted)}")
     for warning in check.warnings:

@@ -43,6 +43,8 @@ def reconcile(reconciler: Reconciler[Desired, Live], desired: Desired, gate: Gat
 def _settled(live: Observation) -> Outcome:
     if live.blocked or live.overdue:
         return Outcome(Condition.STALLED, live.blocked or live.overdue, live=live)
+    if live.failing:
+        return Outcome(Condition.RETRYING, live.failing, live=live)
     if live.settling:
         return Outcome(Condition.PROGRESSING, live.settling, live=live)
     return Outcome(Condition.IN_SYNC, live=live)

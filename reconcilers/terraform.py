@@ -27,7 +27,7 @@ from reconcilers.terraform_errors import (
 )
 from reconcilers.terraform_hidden import hidden_values
 from reconcilers.terraform_home import Home, Stack
-from reconcilers.terraform_plan import Check, PlannedChange, read_plan, state_in
+from reconcilers.terraform_plan import Check, Plan, PlannedChange, bare, read_plan, state_in
 from reconcilers.terraform_run import Ended, Runs, environment, found
 from reconcilers.terraform_words import events, failure, json_diagnostics, text_diagnostics
 
@@ -169,6 +169,7 @@ class _Session:
         if ended.code not in (0, 2):
             raise self._failure("plan", ended)
         plan = read_plan(self.told("show", "-json", f"{self.home.plan}").out)
+        _check_targets(self._stack.targets, plan)
         serial, lineage = state_in(self.home.plan)
         hidden, digest = self._hidden(), _digest(self.home.plan)
         if ended.code == 0:
@@ -247,6 +248,13 @@ def _check_backend(home: Home, workspace: str | None) -> None:
             raise Broken(
                 f"the local backend keeps the state beside the configuration: write an absolute {key}, or use s3"
             )
+
+
+def _check_targets(targets: Collection[str], plan: Plan) -> None:
+    """Broken: terraform finds nothing at such an address, and would say that nothing differs."""
+    for target in targets:
+        if bare(target) not in plan.known:
+            raise Broken(f"targets names {target}, which neither the commit nor the state has: correct the address")
 
 
 def _version(out: bytes) -> str:

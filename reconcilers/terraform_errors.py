@@ -1,6 +1,10 @@
 """What can go wrong with terraform, as exceptions whose message is one sentence for a person."""
 
 from pathlib import Path
+from typing import Final
+
+IMPORTS: Final = "trueup-imports.tf"
+"""The file in which trueup writes the imports for terraform."""
 
 
 class Failed(Exception):

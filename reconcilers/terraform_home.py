@@ -10,9 +10,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reconcilers.terraform_errors import Broken, Busy, StateErrored
+from reconcilers.terraform_errors import IMPORTS, Broken, Busy, StateErrored
 
-IMPORTS = "trueup-imports.tf"
 _ERRORED = "errored.tfstate"
 
 

@@ -121,6 +121,9 @@ def _instance(environment: Environment, change: PlannedChange) -> Iterator[Conte
         ours = ("identifier", *_TAGS) if restored else ("identifier",)
         if change.destroys:
             yield _destroyed(change, f"databases.{name}")
+        elif "create" in change.actions:
+            mend = "it would be empty: import the instance if it is there, else write restore into the file"
+            yield Contest(change.address, f"databases.{name}", f"creates {change.address}", mend)
         elif fields := [field for field in change.changed_fields if field in ours]:
             yield _changed(change, f"databases.{name}", fields)
 

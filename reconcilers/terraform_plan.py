@@ -1,6 +1,7 @@
 """What a terraform plan would do, without a value that is sensitive, a variable or an output: pure reading."""
 
 import json
+import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -42,11 +43,19 @@ class PlannedChange:
     changed_fields: tuple[str, ...]  # its top attributes that change or may change, sorted; empty if not an update
     facts: Mapping[str, Fact] = field(default_factory=dict)  # which thing in AWS it is, as it is now
     imported_as: str = ""  # the id under which it is taken into the state
+    tainted: bool = False  # it is made anew since its creation has failed, or since somebody asked for that
 
     @property
     def destroys(self) -> bool:
         """Whether the resource that is there now is destroyed, also where another one follows."""
         return "delete" in self.actions
+
+    @property
+    def sign(self) -> str:
+        """As terraform marks it: + created, - destroyed, ± made anew, ~ anything else."""
+        if self.destroys:
+            return "±" if self.replaces else "-"
+        return "+" if "create" in self.actions else "~"
 
     @property
     def replaces(self) -> bool:
@@ -98,6 +107,7 @@ class Plan:
     changes: tuple[PlannedChange, ...]
     outputs_changed: bool
     drifted: tuple[str, ...]
+    known: frozenset[str] = frozenset()  # what the configuration and the state have: addresses without any index
 
 
 def read_plan(shown: bytes) -> Plan:
@@ -108,9 +118,34 @@ def read_plan(shown: bytes) -> Plan:
         outputs = [output["actions"] for output in told.get("output_changes", {}).values()]
         drifted = [_changes([one]) for one in told.get("resource_drift", [])]
         addresses = tuple(change.address for some in drifted for change in some if change.actions != ("move",))
+        known = {*_written(told.get("configuration", {}).get("root_module", {}), "")}
+        known |= {*_kept(told.get("prior_state", {}).get("values", {}).get("root_module", {}))}
     except (ValueError, KeyError, TypeError, AttributeError):
         raise Failed("the plan is in a form that is not known: install terraform 1.5 or newer, or tofu") from None
-    return Plan(changes, any(actions != ["no-op"] for actions in outputs), addresses)
+    return Plan(changes, any(actions != ["no-op"] for actions in outputs), addresses, frozenset(known))
+
+
+def bare(address: str) -> str:
+    """An address without any index: as it stands in the configuration."""
+    return re.sub(r'\[(?:"[^"]*"|[0-9]+)\]', "", address)
+
+
+def _written(module: Mapping[str, Any], within: str) -> Iterator[str]:
+    """The addresses of a module of the configuration, and of all modules in it."""
+    for resource in module.get("resources", []):
+        yield within + resource["address"]
+    for name, call in module.get("module_calls", {}).items():
+        yield f"{within}module.{name}"
+        yield from _written(call.get("module", {}), f"{within}module.{name}.")
+
+
+def _kept(module: Mapping[str, Any]) -> Iterator[str]:
+    """The same of a module of the state."""
+    for resource in module.get("resources", []):
+        yield bare(resource["address"])
+    for child in module.get("child_modules", []):
+        yield bare(child.get("address", ""))
+        yield from _kept(child)
 
 
 def state_in(plan: Path) -> tuple[int | None, str]:
@@ -138,6 +173,7 @@ def _changes(told: list[dict[str, Any]]) -> Iterator[PlannedChange]:
                 changed_fields=tuple(_changed(change)) if change["before"] and change["after"] else (),
                 facts=MappingProxyType(dict(_facts(resource["type"], change))),
                 imported_as=str(change.get("importing", {}).get("id", "")),
+                tainted=resource.get("action_reason") == "replace_because_tainted",
             )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from posixpath import normpath
 from typing import Any, Final
 
-from reconcilers.terraform_errors import Broken, Failed, Locked, Stale
+from reconcilers.terraform_errors import IMPORTS, Broken, Failed, Locked, Stale
 
 _LOCKED: Final = "Error acquiring the state lock"
 _STALE: Final = ("Saved plan is stale", "Saved plan does not match")
@@ -24,6 +24,8 @@ _BROKEN: Final = (
 _REMOTE: Final = frozenset(
     {"Failed to download module", "Failed to install provider", "Failed to query available provider packages"}
 )
+# What it talks to did not answer, whatever line of the configuration names that.
+_NO_ANSWER: Final = re.compile(r"no such host|dial tcp|connection refused|i/o timeout|TLS handshake|unexpected EOF")
 _CODE: Final = frozenset(
     {
         "Configuration for import target does not exist",
@@ -59,7 +61,7 @@ class Diagnostic:
     @property
     def is_broken(self) -> bool:
         """Whether the configuration is at fault, and not what it talks to."""
-        if self.summary in _REMOTE:
+        if self.summary in _REMOTE or _NO_ANSWER.search(f"{self.summary} {self.detail}"):
             return False
         return bool(self.place and not self.address) or self.summary in _CODE or self.summary.startswith(_BROKEN)
 
@@ -138,6 +140,9 @@ def failure(verb: str, found: Collection[Diagnostic], hidden: Collection[str]) -
         return Stale("the state has changed since the plan was made: look again")
     first = next((one for one in errors if one.place), errors[0])
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    if first.place.rpartition("/")[2].startswith(f"{IMPORTS}:"):
+        said = replace(first, place="").told(hidden)
+        return Broken(f"imports is wrong: {said}{more}: correct the address or the id in the environment file")
     if first.is_broken:
         return Broken(f"the configuration is wrong: {first.told(hidden)}{more}: correct it and pin that commit")
     return Failed(f"terraform {verb} failed: {first.told(hidden)}{more}")
@@ -151,7 +156,7 @@ def _lock(told: Diagnostic, hidden: Collection[str]) -> Failed:
         cause = re.search(r"Error message: (.*)", told.detail)
         return Failed(f"the state cannot be locked: {cleaned(cause[1], hidden) if cause else 'terraform says no more'}")
     said = {key: _line(value) for key, value in re.findall(r"^[│ ]*(\w+): +(.*)$", told.detail, flags=re.MULTILINE)}
-    when = re.sub(r"(\d\d:\d\d:\d\d)\.\d+ \+0000 UTC", r"\1 UTC", said.get("Created", ""))
+    when = re.sub(r"(\d\d:\d\d:\d\d)(?:\.\d+)? \+0000 UTC", r"\1 UTC", said.get("Created", ""))
     operation = said.get("Operation", "").removeprefix("OperationType").lower()
     return Locked(id=said.get("ID", ""), who=said.get("Who", ""), operation=operation, when=when)
 

@@ -19,7 +19,6 @@ from reconcilers.terraform import (
     Busy,
     Check,
     Failed,
-    Interrupted,
     Locked,
     MissingWorkspace,
     ProgramMissing,
@@ -28,14 +27,15 @@ from reconcilers.terraform import (
     StateErrored,
     Terraform,
 )
-from reconcilers.terraform_backups import StateBackups, holds_anything, lineage_of
+from reconcilers.terraform_backups import StateBackups, holds_anything, lineage_of, serial_of
 
 CHECKS_AT_ONCE: Final = 4
 """A terraform with its providers takes half a gigabyte of memory."""
 _FIRST_RETRY: Final = 5.0  # seconds after the first failed check; doubled with each further one
-_LAST_RETRY: Final = 300.0
-_PERSON_NEEDED: Final = (Broken, MissingWorkspace, ProgramMissing, StateErrored, NoSuchCommit, Refused, Unfit)
-_NOTHING_DONE: Final = (Busy, Interrupted, Locked, Stale)
+_LAST_RETRY: Final = 60.0
+PERSON_NEEDED: Final = (Broken, MissingWorkspace, ProgramMissing, StateErrored, NoSuchCommit, Refused, Unfit)
+"""What no later try mends."""
+_NOTHING_DONE: Final = (Busy, Locked, Stale)
 
 Aside = Callable[[Callable[[], None]], None]
 """Runs a piece of work in a thread of its own, and returns at once."""
@@ -75,8 +75,11 @@ class Report:
     """How an apply ended."""
 
     at: datetime
-    applied: Applied | None  # None where it never began, or nobody knows what it did
+    commit: str
+    seconds: float
+    applied: Applied | None = None  # None where it never began, or nobody knows what it did
     error: str = ""
+    began: bool = True  # False: nothing was done
 
     @property
     def result(self) -> str:
@@ -95,7 +98,8 @@ class Look:
     error: Exception | None = None  # why there is no newer one
     lost: str = ""  # why the state cannot be the right one
     report: Report | None = None  # of the last apply of this order
-    rest: float = 0.0  # seconds before which that is not repeated
+    failures: int = 0  # applies of this order that have failed in a row
+    rest: float = 0.0  # seconds before which another apply is not begun
 
 
 @dataclass
@@ -109,14 +113,15 @@ class _Bench:
     failures: int = 0  # in a row
     lost: str = ""
     report: Report | None = None
-    reported: float = 0.0
+    failed: int = 0  # applies in a row
+    resting_until: float = 0.0
     renewed: bool = True  # to be checked at once
 
     def due(self, now: float, every: float) -> bool:
         """Whether it is time for another check."""
         if self.renewed:
             return True
-        if self.error is None or isinstance(self.error, _PERSON_NEEDED):
+        if self.error is None or isinstance(self.error, PERSON_NEEDED):
             return now >= self.checked + every
         return now >= self.checked + min(_FIRST_RETRY * 2.0 ** min(self.failures - 1, 10), _LAST_RETRY, every)
 
@@ -180,21 +185,25 @@ class Workshop:
                 locks = lock and not self._only_looks
                 work = self._begin(bench, Doing.CHECK, lambda: self._check(bench, lock=locks))
                 bench.renewed = False
-            return self._seen(bench, work, every)
+            return self._seen(bench, work)
 
-    def apply(self, order: Order, check: Check) -> None:
-        """Begin to do what a check has planned, after a backup of the state. NotNow: something else goes on."""
+    def apply(self, order: Order, check: Check, every: float) -> None:
+        """Begin to do what a check has planned, after a backup of the state. NotNow: something else goes on.
+
+        `every`: seconds before which another apply is not begun, however this one ends.
+        """
         with self._lock:
             bench = self._bench(order)
             if order.key in self._busy or bench.check is not check:
                 raise NotNow("terraform looks again first")
-            self._begin(bench, Doing.APPLY, lambda: self._apply(bench, check))
+            self._begin(bench, Doing.APPLY, lambda: self._apply(bench, check, every))
 
     def renew(self, key: tuple[str, str]) -> None:
         """A commit, or a person who asks again: check at once, and try again what failed."""
         with self._lock:
             if bench := self._benches.get(key):
-                bench.renewed, bench.error, bench.failures, bench.report = True, None, 0, None
+                bench.renewed, bench.error, bench.failures = True, None, 0
+                bench.failed, bench.resting_until = 0, 0.0
 
     def backups(self, order: Order) -> StateBackups:
         """The backups of an entry's state."""
@@ -202,8 +211,13 @@ class Workshop:
 
     @property
     def working(self) -> bool:
-        """Whether a terraform runs now."""
-        return self._terraform.running
+        """Whether a terraform runs now, or what one has done is not told yet."""
+        return self._terraform.running or self.applying
+
+    @property
+    def applying(self) -> bool:
+        """Whether an apply has not come to its end."""
+        return any(work.doing is Doing.APPLY for work in list(self._busy.values()))
 
     def stop(self) -> None:
         """Ask whatever runs to stop, and begin nothing more. Returns at once; an apply saves its state first."""
@@ -233,7 +247,7 @@ class Workshop:
             raise
         return begun
 
-    def _seen(self, bench: _Bench, work: _Work | None, every: float) -> Look:
+    def _seen(self, bench: _Bench, work: _Work | None) -> Look:
         return Look(
             doing=work.doing if work else None,
             commit=work.bench.order.commit if work else "",
@@ -242,7 +256,8 @@ class Workshop:
             error=bench.error,
             lost=bench.lost,
             report=bench.report,
-            rest=max(0.0, bench.reported + every - self._now()) if bench.report else 0.0,
+            failures=bench.failed,
+            rest=max(0.0, bench.resting_until - self._now()),
         )
 
     def _check(self, bench: _Bench, *, lock: bool) -> None:
@@ -253,6 +268,8 @@ class Workshop:
                 check = self._terraform.check(self._stack(bench.order), self._wall(), lock=lock)
                 lost = self._lost(bench.order, check, sure=lock)
         except Exception as error:  # noqa: BLE001 — the passes tell of it, whatever it is
+            if isinstance(error, StateErrored) and lock:
+                self._keep_unsaved(bench.order, error.path)
             with self._lock:
                 bench.error, bench.checked, bench.failures = error, self._now(), bench.failures + 1
             return
@@ -260,29 +277,39 @@ class Workshop:
             bench.check, bench.lost, bench.checked = check, lost, self._now()
             bench.error, bench.failures = None, 0
 
-    def _apply(self, bench: _Bench, check: Check) -> None:
+    def _apply(self, bench: _Bench, check: Check, every: float) -> None:
         report = self._applied(bench, check)
-        if report:
-            with self._lock:
-                bench.report, bench.reported = report, self._now()
+        with self._lock:
+            if report:
+                bench.report, bench.resting_until = report, self._now() + every
+                bench.failed = bench.failed + 1 if report.error else 0
+            self._busy[bench.order.key] = _Work(bench, Doing.CHECK, self._wall())
+        if report and report.began:
             self._on_applied(*bench.order.key, report)
         self._check(bench, lock=True)
 
     def _applied(self, bench: _Bench, check: Check) -> Report | None:
         """None where nothing was done, and a new check says why, or finds that it can be done now."""
+        order = bench.order
         try:
-            stack = self._stack(bench.order)
+            stack = self._stack(order)
             state = self._terraform.state(stack)
             if holds_anything(state):
-                self.backups(bench.order).keep(state, bench.order.workspace or "default", self._wall())
-            if not self._is_wanted(bench):
-                return None
-            applied = self._terraform.apply(stack, check)
+                self.backups(order).keep(state, order.workspace or "default", self._wall())
         except _NOTHING_DONE:
             return None
         except Exception as error:  # noqa: BLE001 — the passes tell of it, whatever it is
-            return Report(self._wall(), None, f"{error}")
-        return Report(self._wall(), applied, applied.errored)
+            return Report(self._wall(), order.commit, 0.0, error=f"{error}", began=False)
+        if not self._is_wanted(bench):
+            return None
+        began = self._now()
+        try:
+            applied = self._terraform.apply(stack, check)
+        except _NOTHING_DONE:
+            return None
+        except Exception as error:  # noqa: BLE001 — as above
+            return Report(self._wall(), order.commit, self._now() - began, error=f"{error}")
+        return Report(self._wall(), order.commit, applied.seconds, applied, applied.errored)
 
     def _is_wanted(self, bench: _Bench) -> bool:
         """Whether no newer commit has come meanwhile."""
@@ -305,6 +332,13 @@ class Workshop:
     def _home(self, order: Order) -> Path:
         return self._folder / order.environment / order.entry
 
+    def _keep_unsaved(self, order: Order, path: Path) -> None:
+        """Keep a state that terraform could not save, once, where it outlives this machine's cache."""
+        with suppress(Failed, OSError):  # it lies where it lies, and a person is told so
+            state, backups, workspace = path.read_bytes(), self.backups(order), order.workspace or "default"
+            if backups.newest(workspace) != state:
+                backups.keep(state, workspace, self._wall())
+
     def _lost(self, order: Order, check: Check, *, sure: bool) -> str:
         """Why the state cannot be the right one: it is not the one that was there before. `sure`: or it must be known.
 
@@ -312,13 +346,20 @@ class Workshop:
         """
         if not check.add:
             return ""
-        backups, newest = self.backups(order), None
-        with suppress(*() if sure else (Failed,)):
+        backups = self.backups(order)
+        try:
             newest = backups.newest(order.workspace or "default")
-        if newest is None or lineage_of(newest) == check.lineage:
+        except Failed:
+            if sure:
+                raise
+            return ""
+        if newest is None:
+            return ""
+        same = lineage_of(newest) == check.lineage
+        if same and (check.serial is None or check.serial >= serial_of(newest)):
             return ""
         kept = backups.listed(order.workspace or "default")[0].place
-        what = "is another one than" if check.lineage else "is empty, unlike"
+        what = "is older than" if same else "is another one than" if check.lineage else "is empty, unlike"
         return (
             f"the state {what} its backup {kept}: correct the backend or the workspace, or put the backup back with"
             " terraform state push; if a new state is meant, move the backups of this entry away"

@@ -16,7 +16,7 @@ from daemon import aside, settings
 def chosen(folder: Path, *words: str) -> argparse.Namespace:
     """The settings of a run with its cache here."""
     parser = argparse.ArgumentParser()
-    settings.add(parser, settings.REPOSITORY + settings.TERRAFORM, {})
+    settings.add(parser, settings.REPOSITORY + settings.TERRAFORM + settings.DAEMON, {})
     return parser.parse_args(["--cache", f"{folder}", *words])
 
 
@@ -33,13 +33,13 @@ def test_backups_are_not_kept_in_the_cache(
     monkeypatch.delenv("XDG_STATE_HOME", raising=False)
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
-    assert f"{aside._kept(tmp_path)}" == place
+    assert aside.kept(chosen(tmp_path)) == place
 
 
 def test_without_a_home_backups_are_kept_in_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("XDG_STATE_HOME", raising=False)
     monkeypatch.setattr("os.path.expanduser", lambda text: text)
-    assert aside._kept(tmp_path) == tmp_path / "state-backups"
+    assert aside.kept(chosen(tmp_path)) == f"{tmp_path / 'state-backups'}"
     assert aside.open_workshop(chosen(tmp_path))
 
 
@@ -52,7 +52,7 @@ def test_a_command_that_writes_nothing_leaves_nothing_behind(tmp_path: Path) -> 
 
 
 def test_the_end_waits_for_what_runs_and_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    workshop = SimpleNamespace(working=True, asked=0)
+    workshop = SimpleNamespace(working=True, applying=True, asked=0)
     workshop.stop = lambda: setattr(workshop, "asked", workshop.asked + 1)
     threading.Timer(0.2, setattr, (workshop, "working", False)).start()
     began = time.monotonic()
@@ -61,7 +61,11 @@ def test_the_end_waits_for_what_runs_and_not_for_ever(monkeypatch: pytest.Monkey
     workshop.working = True
     monkeypatch.setattr(aside, "_LONGEST_END", 0.1)
     aside.end(workshop)
-    assert workshop.asked == 2
+    monkeypatch.setattr(aside, "_LONGEST_END", 300.0)
+    monkeypatch.setattr(aside, "_LONGEST_LOOK", 0.1)
+    workshop.applying = False
+    aside.end(workshop)
+    assert workshop.asked == 3
 
 
 def test_work_does_not_hold_up_whoever_begins_it() -> None:

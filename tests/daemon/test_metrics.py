@@ -126,7 +126,7 @@ def test_every_metric_of_the_contract_is_there_with_its_type_and_labels(scraped:
     metrics.first_write("production", 1.5)
     metrics.converged("production", 20.0)
     metrics.git_fetch("r", "ok")
-    metrics.applied("production", "network", Report(NOON, None, "it broke"))
+    metrics.applied("production", "network", Report(NOON, "c", 3, error="it broke"))
 
     found = {}
     for family in text_string_to_metric_families(metrics.render().decode()):
@@ -150,10 +150,10 @@ def test_infrastructure_is_counted_as_terraform_counts(scraped: Scraped) -> None
 
 def test_applies_are_timed_by_how_they_ended_and_leave_with_their_entry(scraped: Scraped) -> None:
     metrics, name = scraped.metrics, "trueup_infrastructure_apply_duration_seconds"
-    metrics.applied("production", "network", Report(NOON, Applied(seconds=90, add=1, change=0, destroy=0)))
+    metrics.applied("production", "network", Report(NOON, "c", 90, Applied(seconds=90, add=1, change=0, destroy=0)))
     assert scraped.value(f"{name}_sum", name="network", result="ok") == 90
     assert scraped.value(f"{name}_count", name="network", result="failed") == 0
-    metrics.applied("production", "network", Report(NOON, None, "it broke"))
+    metrics.applied("production", "network", Report(NOON, "c", 3, error="it broke"))
     assert scraped.value(f"{name}_count", name="network", result="failed") == 1
 
     scraped.show(API)

@@ -1,6 +1,8 @@
 """Why a service waits for its database, and for what of it it does not wait."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -12,7 +14,9 @@ from reconcilers.contract import Absent, Change, Condition, Drift, Observation, 
 from reconcilers.dns import PointName
 from reconcilers.ecs_count import ForgetTag, RememberTag, SuspendScaling
 from reconcilers.ecs_service import Restart, Scale
+from reconcilers.infrastructure import LiveInfrastructure
 from reconcilers.rds_changes import CompleteSettings, KeepBackups, MarkVerified, SetPassword
+from reconcilers.terraform import Check
 from tests.daemon.fakes import Time
 
 DOWN, UP = Scale(count=0, drifts=(Drift("desired_count", "2", "0"),)), Scale(count=2)
@@ -143,3 +147,61 @@ def test_leaving_maintenance_waits_for_a_service_that_stands_still() -> None:
     found = by_order(entry, (PUBLISH,), moving)
     assert found == Refusal(Condition.PROGRESSING, "leaves maintenance once api has settled")
     assert by_order(entry, (PUBLISH,), known(seen(Condition.IN_SYNC), kind="service", name="api")) is None
+
+
+CHECKED = LiveInfrastructure(
+    check=Check(
+        at=datetime(2024, 2, 24, tzinfo=UTC),
+        version="1",
+        differs=False,
+        changes=(),
+        outputs_changed=False,
+        drifted=(),
+        warnings=(),
+        serial=1,
+        lineage="x",
+        plan=Path("plan"),
+        digest="d",
+    )
+)
+LATER = Later(drifts=(Drift("a.b", "there", "changed"),))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "condition"),
+    [
+        pytest.param(None, None, id="not looked at yet"),
+        pytest.param(Outcome(Condition.IN_SYNC, live=CHECKED), None, id="in sync"),
+        pytest.param(Outcome(Condition.PROGRESSING, "why", live=CHECKED), Condition.PROGRESSING, id="under way"),
+        pytest.param(Outcome(Condition.STALLED, "why", live=CHECKED), Condition.DRIFTED, id="only a person can help"),
+        pytest.param(Outcome(Condition.STALLED, "why"), Condition.DRIFTED, id="broken, and never checked"),
+        pytest.param(Outcome(Condition.DRIFTED, "why", (LATER,), live=CHECKED), None, id="only reported"),
+        pytest.param(Outcome(Condition.RETRYING, "why", live=CHECKED), None, id="settled, and cannot be checked now"),
+        pytest.param(
+            Outcome(Condition.RETRYING, "why", (LATER,), live=CHECKED), Condition.PROGRESSING, id="pending, and failing"
+        ),
+        pytest.param(
+            Outcome(Condition.RETRYING, "why", live=LiveInfrastructure()), Condition.PROGRESSING, id="never checked yet"
+        ),
+        pytest.param(Outcome(Condition.RETRYING, "why"), Condition.PROGRESSING, id="a mistake of ours, never checked"),
+    ],
+)
+def test_a_service_waits_for_the_infrastructure_that_it_needs(
+    outcome: Outcome | None, condition: Condition | None
+) -> None:
+    entry = Entry("service", "api", lambda *_: Outcome(Condition.IN_SYNC), needs=("network",))
+    found = by_order(entry, (UP,), known(outcome, "infrastructure", "network"))
+    assert (found.condition if found else None) is condition
+    if found:
+        stuck = condition is Condition.DRIFTED
+        assert found.reason == f"waits for infrastructure network ({outcome.condition.value}: why)" + (
+            "; to go on without it, take it out of needs" if stuck else ""
+        )
+
+
+def test_what_does_not_need_it_and_what_goes_to_0_does_not_wait_for_infrastructure() -> None:
+    moving = known(Outcome(Condition.PROGRESSING, "why", live=CHECKED), "infrastructure", "network")
+    plain = Entry("service", "api", lambda *_: Outcome(Condition.IN_SYNC))
+    needing = Entry("service", "api", lambda *_: Outcome(Condition.IN_SYNC), needs=("network",))
+    assert by_order(plain, (UP,), moving) is None
+    assert by_order(needing, (DOWN,), moving) is None

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from daemon import settings
-from daemon.settings import AWS, DAEMON, REPOSITORY, cache_of
+from daemon.settings import AWS, DAEMON, REPOSITORY, TERRAFORM, cache_of
 
 
 def read(words: list[str], environ: dict[str, str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(exit_on_error=False)
-    settings.add(parser, REPOSITORY + AWS + DAEMON, environ)
+    settings.add(parser, REPOSITORY + AWS + TERRAFORM + DAEMON, environ)
     return parser.parse_args(words)
 
 
@@ -23,13 +23,17 @@ def test_every_option_has_the_default_of_the_contract() -> None:
         "cache": None,
         "git_timeout": 20.0,
         "aws_timeout": 8.0,
+        "terraform": None,
+        "terraform_timeout": 3600.0,
+        "state_backups": None,
         "interval": 30.0,
         "listen": "127.0.0.1:8080",
+        "state_backup_days": 30,
         "log_level": "info",
     }
 
 
-@pytest.mark.parametrize("option", REPOSITORY + AWS + DAEMON, ids=lambda option: option.name)
+@pytest.mark.parametrize("option", REPOSITORY + AWS + TERRAFORM + DAEMON, ids=lambda option: option.name)
 def test_every_option_can_come_from_the_environment(option: settings.Option) -> None:
     value = {"log-level": "debug"}.get(option.name, "12")
 

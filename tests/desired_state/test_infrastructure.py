@@ -81,6 +81,8 @@ def test_everything_that_can_be_written() -> None:
         ("targets: [module.a, 'module.a[\"x y\"].b.c[0]', 'a.b[\"k.v\"]']", "targets", None),
         ("imports: {'module.a.b.c[\"x\"]': 'arn:aws:x:::y/${z}'}", "imports", None),
         ("check_every: 5", "check_every", 5),
+        ("check_every: 15m", "check_every", 900),
+        ("check_every: 1h", "check_every", 3600),
     ],
 )
 def test_what_is_taken(lines: str, key: str, value: object) -> None:
@@ -177,7 +179,11 @@ def test_a_commit_must_be_there() -> None:
         ("imports: {'a.b }': x}", "imports.a.b }", "is not the address", ""),
         ("apply: always", "apply", 'cannot be "always"', "destroy_allowed"),
         ("check_every: 4", "check_every", "cannot be 4", "5"),
-        ("check_every: 15m", "check_every", "whole number", ""),
+        ("check_every: 15x", "check_every", "whole number", ""),
+        ("check_every: 1s", "check_every", "cannot be 1", "5"),
+        ("check_every: 25h", "check_every", "cannot be 25h", "86400"),
+        ("targets: aws_ecs_cluster.main", "targets", "must be a list", "write [aws_ecs_cluster.main]"),
+        ("variables_file: a/../x.tfvars", "variables_file", "leads out of directory", "inside directory"),
         ("ref: main", "ref", "is not a key that trueup knows", ""),
         ("work_space: x", "work_space", "is not a key", "write workspace"),
     ],

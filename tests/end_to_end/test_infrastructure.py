@@ -68,7 +68,7 @@ def test_a_pin_is_applied_what_a_person_changes_is_repaired_and_the_pin_back_is_
     by_hand = team.terraform(thing("x", 'input = "by hand"') + thing("kept"))
     team.run(by_hand, "apply", "-auto-approve")
     assert team.state["x"]["input"]["value"] == "by hand"
-    eventually(lambda: team.state["x"]["input"]["value"] == "one")
+    eventually(lambda: team.state.get("x", {}).get("input", {}).get("value") == "one")  # it may be half written
     eventually(lambda: daemon.condition("network") == "in_sync")
 
     two = team.terraform(thing("x", 'input = "two"') + thing("kept"))
@@ -180,7 +180,7 @@ def test_nothing_is_applied_where_the_state_cannot_be_kept(team: Team) -> None:
     daemon = team.world.daemon("--state-backups", "s3://no-such-bucket/kept")
     eventually(lambda: "NoSuchBucket" in daemon.resource("network").get("reason", ""))
     assert daemon.condition("network") == "retrying"
-    assert daemon.resource("network")["reason"].startswith("terraform apply failed: the state backups in s3://no-such")
+    assert daemon.resource("network")["reason"].startswith("nothing was applied, since the state could not")
     assert team.state["x"]["input"]["value"] == "one"
 
 
@@ -222,8 +222,8 @@ def test_a_plan_and_the_verb_say_what_is_there_and_write_nothing(replaydash: Wor
         x = "there → changed (input, output)" if before else "not there → created"
         assert f"infrastructure network: apply terraform terraform_data.x: {x}" in text.stdout
         assert "infrastructure network: apply terraform terraform_data.y: not there → created" in text.stdout
-        assert f"+ terraform_data.x: {x.partition(' → ')[2]}\n" in markdown.stdout
-        assert "+ terraform_data.y: created\n" in markdown.stdout
+        assert f"{'!' if before else '+'} terraform_data.x: {x}\n" in markdown.stdout
+        assert "+ terraform_data.y: not there → created\n" in markdown.stdout
         count = {"add": 1, "change": 1} if before else {"add": 2, "change": 0}
         (network,) = json.loads(told.stdout)["environments"][0]["resources"]
         (entry,) = json.loads(entries.stdout)
@@ -237,7 +237,7 @@ def test_a_plan_and_the_verb_say_what_is_there_and_write_nothing(replaydash: Wor
         assert f"{count['add']} to add, {count['change']} to change, 0 to destroy" in shown.stdout
         assert f"{'~' if before else '+'} terraform_data.x: {x}" in shown.stdout
         assert "+ terraform_data.y: not there → created" in shown.stdout
-        assert "state backups: none yet" in shown.stdout
+        assert "state backups: none in " in shown.stdout
 
         assert (team.kept, server.lock["ID"]) == (was, "7d3e")
         assert team.world.writes() == []
@@ -305,7 +305,9 @@ def test_the_metrics_say_what_differs_when_it_was_checked_and_how_applies_ended(
     commit = team.pin(team.terraform(thing("x") + thing("y") + thing("bad", FAILS)))
     eventually(lambda: daemon.stalled(commit, "network"))  # what was half made would be destroyed
     reason = daemon.resource("network")["reason"]
-    assert reason.startswith("the plan destroys terraform_data.bad (replaced): ")
+    assert reason.startswith(
+        "the plan destroys terraform_data.bad (replaced: its creation failed, or it was tainted): "
+    )
     assert "; the last apply failed: infra/main.tf:" in reason
     assert _applies(daemon) == (1, 1)
     assert _differs(daemon) == {"add": 1, "change": 0, "destroy": 1}  # of a replacement, both
@@ -324,7 +326,7 @@ def test_an_apply_that_fails_is_told_with_the_line_and_when_it_is_tried_again(te
     assert resource["terraform"]["apply"]["error"].startswith("terraform apply failed: infra/main.tf:")
     assert (_applies(daemon)[0], _condition(daemon)) == (0, "retrying")
     assert set(team.state) == {"x", "bad"}
-    assert '"event": "terraform_applied"' in daemon.printed()
+    assert '"event": "terraform_apply_failed"' in daemon.printed()
 
     eventually(lambda: _applies(daemon)[1] >= 2)
     assert daemon.environment()["commit"] == commit

@@ -63,7 +63,7 @@ class FakeWorkshop:
         self.asked.append((order.commit, every, lock))
         return self.seen
 
-    def apply(self, order: Order, found: Check) -> None:
+    def apply(self, order: Order, found: Check, every: float) -> None:
         self.asked.append(("apply", order.key, found.digest))
 
     def renew(self, key: tuple[str, str]) -> None:
@@ -106,7 +106,7 @@ ANEW = change("aws_ecs_cluster.new", "delete", "create", fields=("name",))
         ),
         (Look(check=check()), (), Condition.IN_SYNC, ""),
         (Look(check=check(), doing=Doing.CHECK, commit=COMMIT, since=NOW), (), Condition.IN_SYNC, ""),
-        (Look(check=check(), report=Report(NOW, None, "broke"), rest=9), (), Condition.IN_SYNC, ""),
+        (Look(check=check(), report=Report(NOW, COMMIT, 1.0, error="broke"), rest=9), (), Condition.IN_SYNC, ""),
         (Look(check=check(CREATED)), (), Condition.PROGRESSING, "terraform apply has begun"),
         (
             Look(check=check(CREATED), doing=Doing.CHECK, commit=COMMIT, since=NOW),
@@ -138,19 +138,19 @@ ANEW = change("aws_ecs_cluster.new", "delete", "create", fields=("name",))
         ),
         (Look(check=check(CREATED), lost="the state is empty"), (), Condition.STALLED, "the state is empty"),
         (
-            Look(check=check(CREATED), report=Report(NOW, None, "it broke"), rest=10.0),
+            Look(check=check(CREATED), report=Report(NOW, COMMIT, 1.0, error="it broke"), rest=10.0),
             ("check_every: 900",),
             Condition.RETRYING,
             "terraform apply failed: it broke; the next try is at 12:15:00Z",
         ),
         (
-            Look(check=check(CREATED), report=Report(NOW, Applied(1.0, 1, 0, 0)), rest=10.0),
+            Look(check=check(CREATED), report=Report(NOW, COMMIT, 1.0, Applied(1.0, 1, 0, 0)), rest=10.0),
             ("check_every: 60",),
             Condition.RETRYING,
             "terraform has applied it, and it still differs; the next try is at 12:01:00Z",
         ),
         (
-            Look(check=check(CREATED), report=Report(NOW, None, "it broke"), rest=0.0),
+            Look(check=check(CREATED), report=Report(NOW, COMMIT, 1.0, error="it broke"), rest=0.0),
             (),
             Condition.PROGRESSING,
             "terraform apply has begun",
@@ -180,9 +180,78 @@ def test_what_terraform_found_decides(seen: Look, lines: tuple[str, ...], condit
     ],
 )
 def test_a_check_that_failed_says_who_can_help(error: Exception, condition: Condition) -> None:
-    outcome = passed(Look(error=error, check=check(CREATED)))
-    assert (outcome.condition, outcome.reason) == (condition, f"{error}")
-    assert outcome.changes == outcome.attempts == ()
+    passing = "; looking again within a minute, or at once with SIGHUP" if condition is Condition.RETRYING else ""
+    for known in (check(CREATED), check(), None):  # what was found before stays known, and is not acted on
+        outcome = passed(Look(error=error, check=known))
+        assert (outcome.condition, outcome.reason) == (condition, f"{error}{passing}")
+        assert outcome.live.check is known
+        assert outcome.attempts == ()
+
+
+def test_a_mistake_of_ours_is_told_with_its_place() -> None:
+    outcome = passed(Look(error=ZeroDivisionError("division by zero")))
+    assert (outcome.condition, type(outcome.error)) == (Condition.RETRYING, ZeroDivisionError)
+
+
+def test_what_retries_says_whether_it_is_at_it() -> None:
+    waiting = passed(Look(error=Failed("no"), check=check()))
+    trying = passed(Look(error=Failed("no"), check=check(), doing=Doing.CHECK, commit=COMMIT, since=NOW))
+    assert (waiting.live.trying, trying.live.trying) == (False, True)
+    assert trying.condition is Condition.RETRYING
+
+
+def test_what_should_be_imported_is_not_made_anew_and_empty() -> None:
+    imports = 'imports: {aws_db_instance.db: "shop-db"}'
+    outcome = passed(Look(check=check(change("aws_db_instance.db", "create"))), pin(imports))
+    assert outcome.condition is Condition.STALLED
+    assert outcome.reason.startswith("the plan creates aws_db_instance.db, which imports names: ")
+    assert "terraform state rm aws_db_instance.db" in outcome.reason
+    imported = change("aws_db_instance.db", "import", imported_as="shop-db")
+    assert passed(Look(check=check(imported)), pin(imports)).attempts
+
+
+def test_what_is_half_made_is_told_and_can_be_kept() -> None:
+    half = replace(ANEW, tainted=True)
+    reason = passed(Look(check=check(half), report=Report(NOW, COMMIT, 1.0, error="it broke"))).reason
+    assert reason == (
+        "the plan destroys aws_ecs_cluster.new (replaced: its creation failed, or it was tainted): pin another commit, "
+        "or write apply: destroy_allowed if that is meant, or keep what is there with terraform untaint "
+        "aws_ecs_cluster.new; the last apply failed: it broke"
+    )
+
+
+@pytest.mark.parametrize(("failures", "condition"), [(2, Condition.PROGRESSING), (3, Condition.STALLED)])
+def test_an_apply_that_always_fails_is_given_up(failures: int, condition: Condition) -> None:
+    report = Report(NOW, COMMIT, 1.0, error="terraform apply failed: it broke")
+    outcome = passed(Look(check=check(CREATED), report=report, failures=failures))
+    assert outcome.condition is condition
+    if condition is Condition.STALLED:
+        assert outcome.reason == "terraform apply failed 3 times, the last time: it broke: SIGHUP tries again"
+
+
+def test_an_apply_that_never_began_is_not_called_a_failed_one() -> None:
+    report = Report(NOW, COMMIT, 0.0, error="the bucket is not there", began=False)
+    reason = passed(Look(check=check(CREATED), report=report, rest=9.0)).reason
+    assert reason.startswith(
+        "nothing was applied, since the state could not be kept: the bucket is not there; the next"
+    )
+
+
+def test_every_contest_is_told_with_its_mend() -> None:
+    services = "services:\n  api: {cluster: main, service: shop-api, task_revision: 12}\n"
+    services += "  web: {cluster: main, service: shop-web, desired_count: 2}\n"
+    one = change("aws_ecs_service.api", "update", fields=("task_definition",), name="shop-api", cluster="main")
+    two = change("aws_ecs_service.web", "update", fields=("desired_count",), name="shop-web", cluster="main")
+    outcome = passed(Look(check=check(one, two)), pin(more=services))
+    (told,) = outcome.live.advice
+    assert told.type == "contested"
+    assert "ignore_changes = [desired_count] } into aws_ecs_service.web" in told.message
+
+
+@pytest.mark.parametrize(("found", "told"), [(check(), True), (check(GONE), False)])
+def test_leave_to_destroy_is_to_be_taken_back(found: Check, told: bool) -> None:
+    outcome = passed(Look(check=found), pin("apply: destroy_allowed"))
+    assert [advice.type for advice in outcome.live.advice] == (["destroy_allowed"] if told else [])
 
 
 def test_a_file_in_no_repository_must_name_one() -> None:

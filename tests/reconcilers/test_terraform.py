@@ -37,7 +37,7 @@ from reconcilers.terraform import (
     TimedOut,
     found,
 )
-from reconcilers.terraform_home import IMPORTS
+from reconcilers.terraform_errors import IMPORTS
 from rehearsal.server import Rehearsal
 from tests.reconcilers.terraform_world import NOW, SLOW, Stage, sleeping, thing, until
 from tests.terraform_state import StateServer, state_server
@@ -226,11 +226,39 @@ def test_an_import_is_part_of_the_plan_and_made_once(stage: Stage) -> None:
 
 
 def test_an_import_needs_a_resource_in_the_configuration(stage: Stage) -> None:
-    with pytest.raises(Broken, match=r"import target terraform_data.other does not exist"):
+    with pytest.raises(
+        Broken,
+        match=r"^imports is wrong: .*import target terraform_data.other does not exist.* in the environment file$",
+    ):
         stage.check(stage.commit(thing("one"), imports={"terraform_data.other": "x"}))
     ours = {f"infra/{IMPORTS}": ""}
     with pytest.raises(Broken, match="rename it"):
         stage.check(stage.commit(thing("one"), files=ours, imports={"terraform_data.one": "x"}))
+
+
+@pytest.mark.parametrize("target", ["terraform_data.typo", "terraform_data.one_more", "module.none"])
+def test_a_target_that_is_nothing_is_refused(stage: Stage, target: str) -> None:
+    stage.applied(stage.commit(thing("one")))
+    with pytest.raises(Broken, match=rf"targets names {target}, which neither the commit nor the state has"):
+        stage.check(stage.commit(thing("one"), targets=(target,)))
+
+
+def test_a_target_may_be_indexed_in_a_module_or_only_in_the_state(stage: Stage) -> None:
+    many = thing("many", 'for_each = toset(["a b", "c"])')
+    module = {"infra/shop/main.tf": thing("inner")}
+    text = thing("old") + many + 'module "shop" {\n  source = "./shop"\n}\n'
+    stage.applied(stage.commit(text, files=module))
+    less = text.replace(thing("old"), "")
+    targets = ("terraform_data.old", 'terraform_data.many["a b"]', "module.shop", "module.shop.terraform_data.inner")
+    for target in targets:
+        stage.check(stage.commit(less, files=module, targets=(target,)))
+
+
+def test_what_is_tainted_is_told_apart(stage: Stage) -> None:
+    stack = stage.commit(thing("x", 'provisioner "local-exec" { command = "exit 1" }'))
+    assert stage.applied(stack).errored
+    (change,) = stage.check(stack).changes
+    assert (change.replaces, change.tainted, change.sign) == (True, True, "±")
 
 
 def test_a_plan_with_other_imports_is_another_plan(stage: Stage) -> None:

@@ -317,6 +317,16 @@ def test_several_changes_are_told_in_their_order() -> None:
     assert told[0].mend == "pin a commit that keeps it, or take it out of this file first"
 
 
+@pytest.mark.parametrize(
+    ("text", "instance", "contested"),
+    [(DB % f"endpoint: {HOST}", INSTANCE, True), (DB % RESTORE, RESTORED, True), (DB % RESTORE, INSTANCE, False)],
+)
+def test_a_database_that_the_file_names_is_not_made_anew_and_empty(text: str, instance: dict, contested: bool) -> None:
+    told = found(text, "aws_db_instance", None, instance, "create")
+    assert [each.what for each in told] == (["creates aws_db_instance.x"] if contested else [])
+    assert all("write restore into the file" in each.mend for each in told)
+
+
 @pytest.mark.parametrize("unknown", ["name", "cluster"])
 def test_what_is_not_known_yet_is_made_now(unknown: str) -> None:
     after = {key: value for key, value in SERVICE.items() if key != unknown}

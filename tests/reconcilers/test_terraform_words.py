@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reconcilers.terraform_errors import Broken, Failed, Locked, Stale
+from reconcilers.terraform_errors import IMPORTS, Broken, Failed, Locked, Stale
 from reconcilers.terraform_hidden import hidden_values
 from reconcilers.terraform_plan import read_plan
 from reconcilers.terraform_words import Diagnostic, failure, json_diagnostics, text_diagnostics
@@ -252,6 +252,12 @@ def test_json_lines_are_read_and_others_passed_over() -> None:
         (Diagnostic("Saved plan is stale", "hush"), Stale, "look again"),
         (Diagnostic("Failed to download module", "Could not. hush", "a.tf:1"), Failed, "module: Could not"),
         (Diagnostic("x" * 5000), Failed, "x{300}"),
+        (Diagnostic("Failed to request discovery document", "dial tcp: no such host", "a.tf:1"), Failed, "plan failed"),
+        (
+            Diagnostic("Cannot import", "hush", f"infra/{IMPORTS}:2"),
+            Broken,
+            "^imports is wrong: Cannot import: correct",
+        ),
     ],
 )
 def test_an_error_is_one_line_without_a_value(told: Diagnostic, kind: type[Failed], said: str) -> None:

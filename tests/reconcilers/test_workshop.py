@@ -12,7 +12,7 @@ import pytest
 from desired_state.tree import NoSuchCommit, Unreachable
 from reconcilers.aws import Connection, Place
 from reconcilers.contract import NotNow
-from reconcilers.terraform import Applied, Broken, Check, Failed, Locked, Stack, Stale
+from reconcilers.terraform import Applied, Broken, Check, Failed, Interrupted, Locked, Stack, Stale, StateErrored
 from reconcilers.terraform_plan import PlannedChange
 from reconcilers.workshop import Doing, Order, Report, Workshop
 
@@ -118,6 +118,9 @@ class Bench:
     def look(self, order: Order, *, lock: bool = True):
         return self.workshop.look(order, EVERY, lock=lock)
 
+    def apply(self, order: Order, found: Check) -> None:
+        self.workshop.apply(order, found, EVERY)
+
     def checked(self, order: Order):
         """A look, the work that it begins, and a look at what that came to."""
         self.look(order)
@@ -217,7 +220,7 @@ def test_without_a_thread_nothing_goes_on_and_the_next_look_tries_again(bench: B
 
 def test_an_apply_of_an_older_pin_is_left_to_its_end(bench: Bench) -> None:
     bench.terraform.finds = check("create")
-    bench.workshop.apply(order(), bench.checked(order()).check)
+    bench.apply(order(), bench.checked(order()).check)
     looked = bench.look(order(TWO))
     assert (looked.doing, looked.commit, looked.check) == (Doing.APPLY, ONE, None)
     bench.work()
@@ -228,7 +231,7 @@ def test_an_apply_of_an_older_pin_is_left_to_its_end(bench: Bench) -> None:
 def test_an_apply_keeps_the_state_does_that_very_plan_and_checks_again(bench: Bench) -> None:
     bench.terraform.finds = planned = check("create")
     found = bench.checked(order()).check
-    bench.workshop.apply(order(), found)
+    bench.apply(order(), found)
     assert bench.look(order()).doing is Doing.APPLY
     bench.terraform.finds = check()
     bench.work()
@@ -236,7 +239,7 @@ def test_an_apply_keeps_the_state_does_that_very_plan_and_checks_again(bench: Be
     assert bench.terraform.asked == ["check 1", "state", f"apply {planned.digest}", "check 1"]
     assert looked.check is bench.terraform.finds
     assert bench.reports == [("shop", "network", looked.report)]
-    assert looked.report == Report(NOW, bench.terraform.does)
+    assert looked.report == Report(NOW, ONE, 2.0, bench.terraform.does)
     kept = list((bench.folder / "backups" / "shop" / "network").iterdir())
     assert [file.read_bytes() for file in kept] == [STATE]
 
@@ -244,7 +247,7 @@ def test_an_apply_keeps_the_state_does_that_very_plan_and_checks_again(bench: Be
 @pytest.mark.parametrize("empty", [b"", b"\n", b'{"serial": 0, "lineage": "new", "resources": [], "outputs": {}}'])
 def test_a_state_that_holds_nothing_needs_no_backup(bench: Bench, empty: bytes) -> None:
     bench.terraform.finds, bench.terraform.holds = check("create", lineage=""), empty
-    bench.workshop.apply(order(), bench.checked(order()).check)
+    bench.apply(order(), bench.checked(order()).check)
     bench.work()
     assert "apply d" in bench.terraform.asked
     assert not (bench.folder / "backups").exists()
@@ -254,15 +257,17 @@ def test_nothing_is_applied_without_a_backup(bench: Bench) -> None:
     bench.terraform.finds = check("create")
     found = bench.checked(order()).check
     (bench.folder / "backups").write_text("a file where the folder should be")
-    bench.workshop.apply(order(), found)
+    bench.apply(order(), found)
     bench.work()
     assert not any(asked.startswith("apply") for asked in bench.terraform.asked)
-    assert str(bench.folder / "backups") in bench.reports[0][2].error
+    looked = bench.look(order())
+    assert str(bench.folder / "backups") in looked.report.error
+    assert (looked.report.began, looked.rest, bench.reports) == (False, EVERY, [])
 
 
 def test_a_newer_commit_that_comes_during_the_backup_stops_the_apply(bench: Bench) -> None:
     bench.terraform.finds = check("create")
-    bench.workshop.apply(order(), bench.checked(order()).check)
+    bench.apply(order(), bench.checked(order()).check)
     bench.terraform.meanwhile = lambda: bench.look(order(TWO))
     bench.work()
     assert "apply d" not in bench.terraform.asked
@@ -275,20 +280,20 @@ def test_only_the_newest_check_is_applied_and_only_while_nothing_goes_on(bench: 
     bench.time += EVERY
     bench.look(order())
     with pytest.raises(NotNow):
-        bench.workshop.apply(order(), old)
+        bench.apply(order(), old)
     bench.terraform.finds = check("create", digest="new")
     bench.work()
     with pytest.raises(NotNow):
-        bench.workshop.apply(order(), old)
-    bench.workshop.apply(order(), bench.look(order()).check)
+        bench.apply(order(), old)
+    bench.apply(order(), bench.look(order()).check)
     with pytest.raises(NotNow):
-        bench.workshop.apply(order(), bench.look(order()).check)
+        bench.apply(order(), bench.look(order()).check)
 
 
 @pytest.mark.parametrize(
     ("error", "pauses"),
     [
-        (Locked(id="1", who="ann", operation="apply", when=""), [5, 10, 20, 40, 80, 160, 300, 300]),
+        (Locked(id="1", who="ann", operation="apply", when=""), [5, 10, 20, 40, 60, 60]),
         (Failed("terraform plan failed"), [5, 10, 20]),
         (Unreachable("no answer"), [5, 10, 20]),
         (Broken("the configuration is wrong"), [EVERY, EVERY]),
@@ -329,7 +334,7 @@ def test_a_commit_that_cannot_be_fetched_is_told(bench: Bench) -> None:
 @pytest.mark.parametrize("answer", [Failed("it broke"), Applied(3.0, 1, 0, 0, errored="it broke")])
 def test_a_failed_apply_rests_until_the_next_check_is_due(bench: Bench, answer: object) -> None:
     bench.terraform.finds, bench.terraform.does = check("create"), answer
-    bench.workshop.apply(order(), bench.checked(order()).check)
+    bench.apply(order(), bench.checked(order()).check)
     bench.work()
     looked = bench.look(order())
     assert (looked.report.error, looked.report.result, looked.rest) == ("it broke", "failed", EVERY)
@@ -340,22 +345,61 @@ def test_a_failed_apply_rests_until_the_next_check_is_due(bench: Bench, answer: 
 @pytest.mark.parametrize("error", [Locked(id="1", who="ann", operation="apply", when=""), Stale("look again")])
 def test_an_apply_that_could_not_begin_is_no_failed_one(bench: Bench, error: Exception) -> None:
     bench.terraform.finds, bench.terraform.does = check("create"), error
-    bench.workshop.apply(order(), bench.checked(order()).check)
+    bench.apply(order(), bench.checked(order()).check)
     bench.work()
     assert (bench.look(order()).report, bench.reports) == (None, [])
     assert bench.terraform.asked[-1] == "check 1"
 
 
-def test_a_person_who_asks_again_is_answered_at_once(bench: Bench) -> None:
+def test_failed_applies_are_counted_until_one_succeeds(bench: Bench) -> None:
     bench.terraform.finds, bench.terraform.does = check("create"), Failed("it broke")
-    bench.workshop.apply(order(), bench.checked(order()).check)
+    for times in (1, 2, 3):
+        bench.apply(order(), bench.checked(order()).check)
+        bench.work()
+        assert bench.look(order()).failures == times
+        bench.time += EVERY
+        bench.checked(order())
+    bench.terraform.does = Applied(seconds=2.0, add=1, change=0, destroy=0)
+    bench.apply(order(), bench.checked(order()).check)
+    bench.work()
+    assert bench.look(order()).failures == 0
+
+
+def test_a_stopped_apply_is_told_for_something_may_have_been_done(bench: Bench) -> None:
+    bench.terraform.finds, bench.terraform.does = check("create"), Interrupted("asked to stop")
+    bench.apply(order(), bench.checked(order()).check)
+    assert bench.workshop.working
+    bench.work()
+    assert bench.reports[0][2].error == "asked to stop"
+    assert not bench.workshop.working
+
+
+def test_the_check_after_an_apply_is_a_check(bench: Bench) -> None:
+    bench.terraform.finds = check("create")
+    bench.apply(order(), bench.checked(order()).check)
+    seen = []
+    checking = bench.terraform.check
+
+    def look_meanwhile(*about: object, **more: object) -> Check:
+        seen.append(bench.look(order()).doing)
+        return checking(*about, **more)
+
+    bench.terraform.check = look_meanwhile
+    bench.work()
+    assert seen == [Doing.CHECK]
+
+
+def test_a_person_who_asks_again_is_answered_at_once_and_keeps_what_is_known(bench: Bench) -> None:
+    bench.terraform.finds, bench.terraform.does = check("create"), Failed("it broke")
+    bench.apply(order(), bench.checked(order()).check)
     bench.work()
     bench.terraform.finds = Broken("wrong")
     bench.time += EVERY
     bench.checked(order())
     bench.workshop.renew(order().key)
     looked = bench.look(order())
-    assert (looked.doing, looked.error, looked.report, looked.rest) == (Doing.CHECK, None, None, 0.0)
+    assert (looked.doing, looked.error, looked.failures, looked.rest) == (Doing.CHECK, None, 0, 0.0)
+    assert looked.report.error == "it broke"
 
 
 def test_what_only_looks_takes_no_lock(tmp_path: Path, bench: Bench) -> None:
@@ -379,6 +423,9 @@ def backed_up(bench: Bench, text: bytes = STATE, workspace: str = "default") -> 
         (check("create"), ""),
         (check("update", lineage="another"), ""),
         (check(lineage=""), ""),
+        (replace(check("create"), serial=2), "the state is older than its backup"),
+        (replace(check("create"), serial=4), ""),
+        (replace(check("create"), serial=None), ""),
     ],
 )
 def test_a_state_that_is_not_the_one_of_before_is_not_filled_anew(bench: Bench, found: Check, said: str) -> None:
@@ -388,6 +435,19 @@ def test_a_state_that_is_not_the_one_of_before_is_not_filled_anew(bench: Bench, 
     assert lost.startswith(said)
     assert bool(lost) is bool(said)
     assert not said or "-3.tfstate" in lost
+
+
+def test_a_state_that_could_not_be_saved_is_kept_once_with_the_others(bench: Bench) -> None:
+    errored = bench.folder / "errored.tfstate"
+    errored.write_bytes(b'{"serial": 9, "lineage": "the-one", "resources": [{}]}')
+    bench.terraform.finds = StateErrored(errored)
+    for _ in range(2):
+        assert bench.checked(order()).error is bench.terraform.finds
+        bench.time += EVERY
+    (kept,) = bench.workshop.backups(order()).listed("default")
+    assert (kept.serial, Path(kept.place).read_bytes()) == (9, errored.read_bytes())
+    bench.terraform.finds = check("create")  # on another machine, where the file is not
+    assert bench.checked(order()).lost.startswith("the state is older than its backup")
 
 
 def test_another_workspace_has_another_state(bench: Bench) -> None:
