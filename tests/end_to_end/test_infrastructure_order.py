@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.infrastructure_world import SLOW, Team, infrastructure, local, sleeping, terraforms, thing
+from tests.end_to_end.infrastructure_world import Team, infrastructure, local, terraforms, thing
+from tests.end_to_end.slow_terraform import Gate
 from tests.end_to_end.world import (
     CLUSTER,
     FILE,
@@ -21,7 +21,7 @@ from tests.end_to_end.world import (
 )
 from tests.tools import tool
 
-NAP = f"{90 + os.getpid() % 1000 / 1000}"
+NEEDS = "needs: [network]"
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +29,7 @@ def _installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     tool("terraform")
     monkeypatch.setenv("XDG_STATE_HOME", f"{tmp_path / 'state'}")
     yield
-    for process in [*sleeping(NAP), *terraforms(tmp_path)]:
+    for process in terraforms(tmp_path):
         process.kill()
 
 
@@ -38,7 +38,11 @@ def team(replaydash: World) -> Team:
     return Team(replaydash, local(replaydash.folder))
 
 
-NEEDS = "needs: [network]"
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[Gate]:
+    gate = Gate(tmp_path / "gate")
+    yield gate
+    gate.open()
 
 
 def following(team: Team) -> Daemon:
@@ -52,20 +56,20 @@ def following(team: Team) -> Daemon:
     return team.world.following(text)
 
 
-def slow(team: Team, daemon: Daemon, **entries: object) -> str:
+def slow(team: Team, daemon: Daemon, gate: Gate, **entries: object) -> str:
     """Commit these entries with an apply that takes long, and wait until that is under way."""
-    text = team.pinned(team.terraform(SLOW % NAP), "apply: destroy_allowed", **entries)
+    text = team.pinned(team.terraform(gate.configuration), **entries)
     commit = team.world.git.commit(text, "A long apply")
-    eventually(lambda: sleeping(NAP))
+    eventually(lambda: gate.waits)
     eventually(lambda: daemon.environment().get("commit") == commit)
     return commit
 
 
-def test_only_what_needs_it_waits_for_a_long_apply(team: Team) -> None:
+def test_only_what_needs_it_waits_for_a_long_apply(team: Team, gate: Gate) -> None:
     world = team.world
     daemon = following(team)
     entries = {"api": ["task_revision: 123", NEEDS], "worker": ["task_revision: 57"]}
-    slow(team, daemon, **entries, maintenance=["enabled: true"])
+    commit = slow(team, daemon, gate, **entries, maintenance=["enabled: true"])
 
     eventually(lambda: world.primary(WORKER)["taskDefinition"].endswith(":57"))
     eventually(lambda: world.route()["status"] == 503)
@@ -75,21 +79,17 @@ def test_only_what_needs_it_waits_for_a_long_apply(team: Team) -> None:
     assert [drift["desired"] for drift in waiting["drift"]] == ["replaydash-production-api:123"]
     assert world.primary()["taskDefinition"].endswith(":124")
 
-    for process in sleeping(NAP):
-        process.kill()
-    commit = world.git.commit(
-        team.pinned(team.terraform(thing("first") + thing("slow")), "apply: destroy_allowed", **entries)
-    )
+    gate.open()
     eventually(lambda: daemon.in_sync(commit))
     assert world.settled_on("123")
     assert set(team.state) == {"first", "slow"}
 
 
-def test_a_shutdown_waits_for_nothing(team: Team) -> None:
+def test_a_shutdown_waits_for_nothing(team: Team, gate: Gate) -> None:
     daemon = following(team)
-    slow(team, daemon, api=["task_revision: 124", "desired_count: 0", NEEDS], worker=[])
+    slow(team, daemon, gate, api=["task_revision: 124", "desired_count: 0", NEEDS], worker=[])
     eventually(lambda: team.world.service()["desiredCount"] == 0)
-    assert sleeping(NAP)
+    assert gate.waits
 
 
 def test_a_commit_that_leaves_infrastructure_alone_waits_for_no_check(team: Team) -> None:
@@ -101,7 +101,7 @@ def test_a_commit_that_leaves_infrastructure_alone_waits_for_no_check(team: Team
     assert "waits for infrastructure" not in daemon.printed()
 
 
-def test_another_environment_does_not_wait(team: Team) -> None:
+def test_another_environment_does_not_wait(team: Team, gate: Gate) -> None:
     world = team.world
     commit = team.terraform(thing("first"))
     folder = world.git.folder / "environments"
@@ -113,23 +113,23 @@ def test_another_environment_does_not_wait(team: Team) -> None:
     daemon = world.daemon(path="environments")
     eventually(lambda: daemon.in_sync(first))
 
-    slowly = HEAD + infrastructure(team.terraform(SLOW % NAP))
+    slowly = HEAD + infrastructure(team.terraform(gate.configuration))
     (folder / "other.yaml").write_text(other % ", task_revision: 57")
     second = world.git.commit(slowly, file="environments/production.yaml")
-    eventually(lambda: sleeping(NAP))
+    eventually(lambda: gate.waits)
     eventually(lambda: daemon.environment("other").get("commit") == second and daemon.environment("other")["in_sync"])
     assert world.primary(WORKER)["taskDefinition"].endswith(":57")
     assert daemon.condition("network") == "progressing"
 
 
-def test_entries_of_one_environment_work_at_the_same_time(team: Team) -> None:
+def test_entries_of_one_environment_work_at_the_same_time(team: Team, gate: Gate) -> None:
     world = team.world
     other = Team(world, local(world.folder / "two"), directory="two")
-    slowly, quick = team.terraform(SLOW % NAP), other.terraform(thing("quick"))
+    slowly, quick = team.terraform(gate.configuration), other.terraform(thing("quick"))
     text = HEAD + infrastructure(slowly) + infrastructure(quick, directory="two", name="other").partition("\n")[2]
     world.git.commit(text)
     daemon = world.daemon()
-    eventually(lambda: sleeping(NAP))
+    eventually(lambda: gate.waits)
     eventually(lambda: daemon.condition("other") == "in_sync")
     assert daemon.condition("network") == "progressing"
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import os
 import signal
 import subprocess
 import time
@@ -12,12 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.infrastructure_world import SLOW, Team, local, sleeping, terraforms, thing
+from tests.end_to_end.infrastructure_world import Team, local, terraforms, thing
+from tests.end_to_end.slow_terraform import EMPTY_STATE, READS, Gate, plans, slow_to_plan
 from tests.end_to_end.world import Daemon, World, eventually
 from tests.terraform_state import state_server
 from tests.tools import tool
-
-_NUMBERS = itertools.count(1)
 
 
 @pytest.fixture(autouse=True)
@@ -41,27 +38,28 @@ def served(replaydash: World) -> Iterator[Team]:
 
 
 @pytest.fixture
-def nap() -> Iterator[str]:
-    """Seconds that only one test sleeps for; whatever still sleeps at its end is woken."""
-    marker = f"{70 + next(_NUMBERS) / 100 + os.getpid() % 1000 / 1_000_000}"
-    yield marker
-    for process in sleeping(marker):
-        process.kill()
+def gate(tmp_path: Path) -> Iterator[Gate]:
+    gate = Gate(tmp_path / "gate")
+    yield gate
+    gate.open()
 
 
-def applying(team: Team, nap: str, *lines: str) -> tuple[Daemon, str]:
+def applying(team: Team, gate: Gate) -> tuple[Daemon, str]:
     """A daemon whose terraform is in the middle of an apply."""
-    commit = team.pin(team.terraform(SLOW % nap), *lines)
+    commit = team.pin(team.terraform(gate.configuration))
     daemon = team.world.daemon(ready=False)
-    eventually(lambda: sleeping(nap))
+    eventually(lambda: gate.waits)
     eventually(lambda: "terraform apply of commit" in reason(daemon))
     return daemon, commit
 
 
-def woken(nap: str) -> None:
-    """Let what an apply waits for come to its end: it fails, and what it made is made anew."""
-    for process in sleeping(nap):
+def killed(team: Team, daemon: Daemon, gate: Gate) -> None:
+    """Kill the daemon and its terraform, and let what that has started come to its end."""
+    daemon.kill()
+    for process in terraforms(team.world.folder):
         process.kill()
+    gate.open()
+    eventually(lambda: not terraforms(team.world.folder))
 
 
 def reason(daemon: Daemon) -> str:
@@ -83,78 +81,67 @@ def test_a_lock_of_somebody_else_is_waited_for_and_never_taken(served: Team) -> 
     assert set(served.state) == {"x"}
 
 
-def test_who_holds_a_lock_is_told(team: Team, nap: str) -> None:
-    slow, plain = team.terraform(SLOW % nap), team.terraform(thing("first"))
-    team.run(plain, "version")
+def test_who_holds_a_lock_is_told(team: Team, gate: Gate) -> None:
+    slow = team.terraform(gate.configuration)
     team.run(slow, "version")
-    clone = team.world.folder / "ann"
     words = [tool("terraform"), "-chdir=infra", "apply", "-auto-approve"]
-    with subprocess.Popen(words, cwd=clone, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as theirs:
-        eventually(lambda: sleeping(nap))
-        commit = team.pin(plain, "apply: destroy_allowed")
+    sink, clone = subprocess.DEVNULL, team.world.folder / "ann"
+    with subprocess.Popen(words, cwd=clone, stdin=sink, stdout=sink, stderr=sink) as theirs:
+        eventually(lambda: gate.waits)
+        commit = team.pin(slow)
         daemon = team.world.daemon(ready=False)
         eventually(lambda: _status(daemon) and "the state is locked by" in reason(daemon))
         assert "@" in reason(daemon).partition("locked by ")[2].split()[0]
         assert " for apply since " in reason(daemon)
-        theirs.send_signal(signal.SIGINT)
-        woken(nap)
-        theirs.wait(20)
+        gate.open()
+        assert theirs.wait(20) == 0
     eventually(lambda: daemon.in_sync(commit))
+    assert gate.visits == 1
 
 
-def test_a_daemon_and_its_terraform_that_are_killed_are_gone_on_from(team: Team, nap: str) -> None:
-    daemon, _ = applying(team, nap)
-    daemon.kill()
-    for process in terraforms(team.world.folder):
-        process.kill()
-    woken(nap)
-    eventually(lambda: not terraforms(team.world.folder))
-    was = team.state["first"]["id"]
+def test_a_daemon_and_its_terraform_that_are_killed_are_gone_on_from(team: Team, gate: Gate) -> None:
+    daemon, commit = applying(team, gate)
+    killed(team, daemon, gate)
+    was = team.state
+    assert set(was) == {"first"}  # of the other one terraform had noted nothing yet
 
-    commit = team.pin(team.terraform(thing("first") + thing("slow")))
     daemon = team.world.daemon()
-    eventually(lambda: daemon.condition("network") in ("in_sync", "stalled"))
-    if daemon.condition("network") == "stalled":  # terraform had noted that it was half made
-        assert "terraform_data.slow (replaced)" in reason(daemon)
-        commit = team.pin(team.world.git.run("rev-parse", "HEAD~1"), "apply: destroy_allowed")
     eventually(lambda: daemon.in_sync(commit))
     assert set(team.state) == {"first", "slow"}
-    assert team.state["first"]["id"] == was
+    assert team.state["first"] == was["first"]
 
 
-def test_a_terraform_that_outlives_its_daemon_is_waited_for(team: Team, nap: str) -> None:
-    daemon, commit = applying(team, nap)
+def test_a_terraform_that_outlives_its_daemon_is_waited_for(team: Team, gate: Gate) -> None:
+    daemon, commit = applying(team, gate)
     daemon.kill()
     (left,) = terraforms(team.world.folder)
 
     daemon = team.world.daemon(ready=False)
     eventually(lambda: _status(daemon) and "another terraform of this entry still runs" in reason(daemon))
     assert daemon.condition("network") == "retrying"
-    assert left.is_running()
-    assert len(terraforms(team.world.folder)) == 1
-    woken(nap)
-    eventually(lambda: daemon.stalled(commit, "network"), within=40)  # the provisioner was killed: half made
-    assert "terraform_data.slow (replaced)" in reason(daemon)
+    assert terraforms(team.world.folder) == [left]
+    gate.open()
+    eventually(lambda: daemon.in_sync(commit))
+    assert set(team.state) == {"first", "slow"}
+    assert gate.visits == 1
 
 
-def test_the_lock_of_a_dead_terraform_is_left_to_a_person(served: Team, nap: str) -> None:
-    daemon, _ = applying(served, nap)
-    daemon.kill()
-    for process in terraforms(served.world.folder):
-        process.kill()
-    woken(nap)
+def test_the_lock_of_a_dead_terraform_is_left_to_a_person(served: Team, gate: Gate) -> None:
+    daemon, commit = applying(served, gate)
+    killed(served, daemon, gate)
     lock = served.server.lock["ID"]
-    commit = served.pin(served.terraform(thing("first")))
 
     daemon = served.world.daemon(ready=False)
     eventually(lambda: _status(daemon) and f"terraform force-unlock {lock}" in reason(daemon))
+    assert daemon.condition("network") == "retrying"
     assert served.server.lock["ID"] == lock
     served.server.lock = {}
     eventually(lambda: daemon.in_sync(commit), within=40)
+    assert set(served.state) == {"first", "slow"}
 
 
-def test_a_daemon_that_is_asked_to_stop_lets_terraform_save_what_it_did(served: Team, nap: str) -> None:
-    daemon, _ = applying(served, nap)
+def test_a_daemon_that_is_asked_to_stop_lets_terraform_save_what_it_did(served: Team, gate: Gate) -> None:
+    daemon, _ = applying(served, gate)
     daemon.process.send_signal(signal.SIGTERM)
     eventually(lambda: '"event": "ending"' in daemon.printed())
     assert daemon.process.wait(20) == 0
@@ -170,16 +157,16 @@ def test_a_daemon_that_is_asked_to_stop_lets_terraform_save_what_it_did(served: 
 
 
 def test_a_check_does_not_hold_the_end_up(served: Team) -> None:
-    served.server.delay = 20.0
-    served.pin(served.terraform(thing("x")))
-    daemon = served.world.daemon(ready=False)
-    eventually(lambda: terraforms(served.world.folder))
-    eventually(lambda: _status(daemon) and "terraform plan of commit" in reason(daemon))
-    began = time.monotonic()
-    served.server.delay = 0.0
-    assert daemon.stop() == 0
-    assert time.monotonic() - began < 25
+    with state_server() as slow:
+        slow.state, slow.delay = EMPTY_STATE, 3.0
+        served.pin(served.terraform(slow_to_plan(slow.url)))
+        daemon = served.world.daemon(ready=False)
+        eventually(lambda: plans(served.world.folder) and served.server.lock)
+        began = time.monotonic()
+        assert daemon.stop() == 0
+        assert time.monotonic() - began < (READS - 1) * slow.delay  # the plan would have taken longer
     assert served.server.lock == {}
+    assert terraforms(served.world.folder) == []
 
 
 def test_a_state_that_cannot_be_saved_is_kept_until_a_person_has_saved_it(served: Team) -> None:
@@ -205,32 +192,33 @@ def test_a_state_that_cannot_be_saved_is_kept_until_a_person_has_saved_it(served
     assert served.state["x"]["input"]["value"] == "two"
 
 
-def test_a_newer_commit_stops_a_plan_that_runs_for_an_older_one(served: Team) -> None:
-    served.server.delay = 6.0  # each look at the state
-    served.pin(served.terraform(thing("old")))
-    daemon = served.world.daemon(ready=False)
-    eventually(lambda: _status(daemon) and "terraform plan of commit" in reason(daemon))
-    eventually(lambda: terraforms(served.world.folder))
-    newer = served.terraform(thing("new"))
-    commit = served.pin(newer)
-    eventually(lambda: f"commit {newer[:12]} comes next" in reason(daemon) or newer[:12] in reason(daemon))
-    served.server.delay = 0.0
-    eventually(lambda: daemon.in_sync(commit))
-    assert set(served.state) == {"new"}
+def test_a_newer_commit_stops_a_plan_that_runs_for_an_older_one(team: Team) -> None:
+    with state_server() as slow:
+        slow.state, slow.delay = EMPTY_STATE, 3.0
+        team.pin(team.terraform(slow_to_plan(slow.url)))
+        daemon = team.world.daemon(ready=False)
+        (plan,) = eventually(lambda: plans(team.world.folder))
+        began = time.monotonic()
+        commit = team.pin(team.terraform(thing("new")))
+        eventually(lambda: not plan.is_running())
+        assert time.monotonic() - began < (READS - 1) * slow.delay  # it would have taken longer
+        eventually(lambda: daemon.in_sync(commit))
+    assert set(team.state) == {"new"}
 
 
-def test_an_apply_is_never_interrupted_and_the_newer_commit_follows(team: Team, nap: str) -> None:
-    daemon, _ = applying(team, nap)
+def test_an_apply_is_never_interrupted_and_the_newer_commit_follows(team: Team, gate: Gate) -> None:
+    daemon, _ = applying(team, gate)
     (running,) = terraforms(team.world.folder)
-    newer = team.terraform(thing("first") + thing("slow"))
-    commit = team.pin(newer, "apply: destroy_allowed")
+    newer = team.terraform(gate.configuration + thing("more"))
+    commit = team.pin(newer)
     eventually(lambda: reason(daemon).endswith(f"; commit {newer[:12]} comes next"))
     daemon.after_passes()
     assert running.is_running()
-    assert sleeping(nap)
-    woken(nap)
+    assert set(team.state) == {"first"}
+    gate.open()
     eventually(lambda: daemon.in_sync(commit))
-    assert set(team.state) == {"first", "slow"}
+    assert set(team.state) == {"first", "slow", "more"}
+    assert gate.visits == 1
 
 
 @pytest.mark.parametrize("meant", [False, True])
@@ -255,6 +243,7 @@ def test_a_state_that_is_gone_is_not_made_anew(team: Team, meant: bool) -> None:
         backup.rename(team.world.folder / "elsewhere")
     else:
         team.run(team.world.git.run("rev-parse", "HEAD~1"), "state", "push", f"{backup}")
+    daemon.process.send_signal(signal.SIGHUP)  # or wait for the next check
     eventually(lambda: daemon.condition("network") == "in_sync")
     assert team.state["x"]["input"]["value"] == "two"
 
@@ -291,7 +280,7 @@ def test_one_run_gives_up_on_a_lock(served: Team) -> None:
     began = time.monotonic()
     done = served.world.once(timeout=300)
     assert done.returncode == 1
-    assert time.monotonic() - began < 90
+    assert time.monotonic() - began < 75
     assert "7d3e" in done.stderr
     assert served.server.lock["ID"] == "7d3e"
 
