@@ -17,13 +17,6 @@ from tests.terraform_state import StateServer
 from tests.tools import tool
 
 BUCKET = "replaydash-states"
-SLOW = """
-resource "terraform_data" "first" {}
-resource "terraform_data" "slow" {
-  depends_on = [terraform_data.first]
-  provisioner "local-exec" { command = "exec sleep %s" }
-}
-"""
 
 
 def thing(name: str, *lines: str) -> str:
@@ -132,11 +125,6 @@ def terraforms(folder: Path) -> list[psutil.Process]:
             except psutil.Error:
                 continue
     return found
-
-
-def sleeping(marker: str) -> list[psutil.Process]:
-    """The provisioners that sleep for so long: what a slow apply waits for."""
-    return [process for process in psutil.process_iter(["cmdline"]) if process.info["cmdline"] == ["sleep", marker]]
 
 
 def _plain() -> dict[str, str]:

@@ -153,7 +153,7 @@ def test_what_only_a_person_can_settle_is_waited_for_and_what_is_only_reported_i
         assert world.primary()["taskDefinition"].endswith(":124")
     else:
         eventually(lambda: world.settled_on("123"))
-        assert daemon.condition("network") == "drifted"
+        eventually(lambda: daemon.condition("network") == "drifted")
     assert set(team.state) == {"first"}
 
 
