@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -72,26 +72,26 @@ def _made_twice(environment: Environment) -> Iterator[Contradiction]:
 
 
 def _names_nothing(environment: Environment, name: str, service: Service) -> Iterator[Contradiction]:
-    known = ", ".join(list(environment.databases)[:10]) or "none yet"
+    at = ("services", name)
+    yield from _references((*at, "databases"), service.databases, "database", "databases", environment.databases)
+    yield from _references(
+        (*at, "needs"), service.needs, "infrastructure", "infrastructure", environment.infrastructure
+    )
+
+
+def _references(
+    at: tuple[str, ...], written: Iterable[str], noun: str, section: str, there: Collection[str]
+) -> Iterator[Contradiction]:
+    """Names of a list that are no key of the section that they are meant to be in, or that stand there twice."""
+    known = ", ".join(list(there)[:10]) or "none yet"
     seen: set[str] = set()
-    for position, database in enumerate(service.databases):
-        at = ("services", name, "databases", position)
-        if database not in environment.databases:
-            message = f"there is no database {shown(database)} in this file"
-            yield Contradiction(at, message, f"write one of those under databases ({known}), or add it there")
-        elif database in seen:
-            yield Contradiction(at, f"names {database} twice", "remove one of the two")
-        seen.add(database)
-    named = ", ".join(list(environment.infrastructure)[:10]) or "none yet"
-    seen = set()
-    for position, needed in enumerate(service.needs):
-        at = ("services", name, "needs", position)
-        if needed not in environment.infrastructure:
-            message = f"there is no infrastructure {shown(needed)} in this file"
-            yield Contradiction(at, message, f"write one of those under infrastructure ({named}), or add it there")
-        elif needed in seen:
-            yield Contradiction(at, f"names {needed} twice", "remove one of the two")
-        seen.add(needed)
+    for position, each in enumerate(written):
+        if each not in there:
+            mend = f"write one of those under {section} ({known}), or add it there"
+            yield Contradiction((*at, position), f"there is no {noun} {shown(each)} in this file", mend)
+        elif each in seen:
+            yield Contradiction((*at, position), f"names {each} twice", "remove one of the two")
+        seen.add(each)
 
 
 def _quiesces_nothing(environment: Environment, name: str, database: Database) -> Iterator[Contradiction]:
