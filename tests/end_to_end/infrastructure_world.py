@@ -69,8 +69,11 @@ class Team:
 
     @property
     def state(self) -> dict[str, Any]:
-        """What terraform keeps, by the names of the resources; empty where it keeps nothing."""
-        told = json.loads(self.kept or b'{"resources": []}')
+        """What terraform keeps, by the names of the resources; empty where nothing can be read."""
+        try:
+            told = json.loads(self.kept)
+        except ValueError:  # there is none yet, or it is half written: terraform writes a local one in place
+            return {}
         return {one["name"]: one["instances"][0]["attributes"] for one in told["resources"]}
 
     @property

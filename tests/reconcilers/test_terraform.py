@@ -652,7 +652,8 @@ def test_a_daemon_that_is_killed_leaves_a_terraform_that_ends_by_itself(stage: S
 
     (sleeper,) = sleeping("61.6")
     sleeper.send_signal(signal.SIGTERM)
-    until(lambda: "slow" in in_state(stage.state) and not list(stage.state.parent.glob(".*.lock.info")))
+    # Not before it has let go of the lock: the state may be half written.
+    until(lambda: not list(stage.state.parent.glob(".*.lock.info")) and "slow" in in_state(stage.state))
     until(lambda: _free(stage, stack))
     assert in_state(stage.state) == {"first": "whole", "slow": "tainted"}
 
