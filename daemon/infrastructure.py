@@ -14,10 +14,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.text import Text
 
-from daemon import aside, status_json
+from daemon import aside, settings, status_json, verb
 from daemon.plain import one_line, redacted
 from daemon.refusals import PLANNED, by_account
 from daemon.sources import Misused, named
+from daemon.verb import Verb
 from daemon.wiring import Territory, infrastructure_pins, place
 from desired_state.model import Infrastructure
 from reconcilers.aws import Connection, sentence
@@ -183,3 +184,34 @@ def _as_json(found: _Found) -> dict[str, Any]:
         "backups_error": found.trouble or None,
         "unsaved_state": f"{found.unsaved}" if found.unsaved else None,
     }
+
+
+_ABOUT = """
+What terraform finds at the commit that the file pins, and the backups of its state.
+
+  trueup infrastructure production.yaml
+  trueup infrastructure replaydash-production --repository . --path production.yaml
+
+ENVIRONMENT is a file, or the name of an environment: in the repository where one is
+given, else in this folder. Every entry is checked now; nothing is written, and the
+lock of the state is not taken: who holds it, and what the daemon does at the moment,
+is in the daemon's /api/v1/status. A person puts a backup back, never trueup.
+Exit code: 0 nothing differs, 2 something does, 1 error.
+"""
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    verb.environment(parser)
+    verb.output(parser)
+    verb.where(parser)
+    settings.add(parser, settings.TERRAFORM)
+
+
+VERB = Verb(
+    "infrastructure",
+    verb.LOOK,
+    "what terraform finds, and its state backups",
+    _ABOUT,
+    infrastructure,
+    arguments=_arguments,
+)

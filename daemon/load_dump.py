@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import TypeAdapter, ValidationError
 from rich.filesize import decimal
 
-from daemon import dumps, loading
+from daemon import dumps, loading, verb
 from daemon.dump_sql import Unfit
 from daemon.dumps import Dump
 from daemon.loading import Content, Unready
@@ -24,6 +24,7 @@ from daemon.progress import Progress, say
 from daemon.psql import Session, Unsure
 from daemon.refusals import by_account
 from daemon.sources import Misused, database_of, named
+from daemon.verb import Verb
 from daemon.wiring import place
 from desired_state.endpoint import Endpoint, WrittenEndpoint
 from reconcilers.aws import Connection, sentence
@@ -196,3 +197,38 @@ def _ends_alike() -> Iterator[None]:
 
 def _tell(text: str) -> None:
     sys.stdout.write(f"{text}\n")
+
+
+_ABOUT = """
+Load a dump of pg_dump into an empty database: all of it or nothing, and never twice.
+
+  trueup load-dump production.yaml postgres backup.dump
+  trueup load-dump replaydash-production postgres s3://backups/2024-02-24.sql.gz
+  trueup load-dump production.yaml postgres backup.dump --endpoint HOST --name shop
+
+ENVIRONMENT is a file, or the name of an environment: in the repository where one is
+given, else in this folder. DATABASE is the name of its entry, whose secret says who
+logs in and where. FILE is in custom format, tar, or SQL with or without gzip. psql
+and pg_restore do the work, in one transaction; a table trueup.loaded_dumps in the
+database keeps the digest of the file.
+Exit code: 0 loaded, now or before; 1 otherwise; 130 after Ctrl-C.
+"""
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    verb.environment(parser)
+    verb.database(parser)
+    parser.add_argument("file", metavar="FILE", help="the dump: a file, or s3://bucket/key")
+    parser.add_argument("--endpoint", type=endpoint, metavar="HOST[:PORT]", help="load here, not where the secret says")
+    parser.add_argument("--name", metavar="NAME", help="load into this database, not the one that the secret names")
+    verb.where(parser)
+
+
+VERB = Verb(
+    "load-dump",
+    verb.WORK,
+    "load a dump into an empty database",
+    _ABOUT,
+    load_dump,
+    arguments=_arguments,
+)

@@ -8,9 +8,11 @@ import sys
 import time
 import uuid
 
+from daemon import settings, verb
 from daemon.plain import one_line, redacted
 from daemon.refusals import by_account
 from daemon.sources import Misused, named
+from daemon.verb import Verb
 from daemon.wiring import Territory, place
 from desired_state.model import Environment, Service
 from reconcilers.aws import Connection, is_ambiguous, is_terminal, sentence
@@ -176,3 +178,38 @@ def _harmless(line: str) -> str:
 
 def _say(text: str) -> None:
     sys.stderr.write(f"trueup: {one_line(text, 2000)}\n")
+
+
+_ABOUT = """
+Run a command once, in a task of the revision that the file pins for a service.
+
+  trueup migrate production.yaml api -- npx prisma migrate deploy
+  trueup migrate replaydash-production api --repository . --path production.yaml -- …
+
+ENVIRONMENT is a file, or the name of an environment: in the repository where one is
+given, else in this folder. SERVICE is the name of its entry. The task gets the
+service's network, its log is printed, and trueup never stops it. While it is under
+way, the same command follows it and starts no second one.
+Exit code: that of the command; 1 where it has none; 130 after Ctrl-C.
+"""
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    verb.environment(parser)
+    verb.service(parser)
+    parser.add_argument("--container", metavar="NAME", help="the container; needed only with several")
+    parser.add_argument(
+        "--timeout", type=settings.seconds, default="3600", metavar="SECONDS", help="longest time to follow it"
+    )
+    verb.where(parser)
+
+
+VERB = Verb(
+    "migrate",
+    verb.WORK,
+    "run a command once in a task of a service",
+    _ABOUT,
+    migrate,
+    arguments=_arguments,
+    usage="trueup migrate [options] ENVIRONMENT SERVICE -- COMMAND …",
+)

@@ -11,9 +11,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.text import Text
 
+from daemon import verb
 from daemon.plain import one_line
 from daemon.refusals import by_account
 from daemon.sources import Misused, database_of, named
+from daemon.verb import Verb
 from daemon.wiring import Territory, place
 from reconcilers.aws import Connection, sentence
 from reconcilers.backups import Backups, Choice
@@ -124,3 +126,31 @@ def _shown(choice: Choice) -> dict[str, Any]:
 
 def _ago(seconds: float) -> str:
     return f"{seconds / 86400:.0f} days" if seconds >= 172800 else span(seconds)
+
+
+_ABOUT = """
+What a database can be brought back from: its last ten snapshots and its points in time.
+
+  trueup snapshots production.yaml postgres
+  trueup snapshots replaydash-production postgres --output json
+
+ENVIRONMENT is a file, or the name of an environment: in the repository where one is
+given, else in this folder. DATABASE is the name of its entry. Nothing is written.
+"""
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    verb.environment(parser)
+    verb.database(parser)
+    verb.output(parser)
+    verb.where(parser)
+
+
+VERB = Verb(
+    "snapshots",
+    verb.LOOK,
+    "list what a database can be restored from",
+    _ABOUT,
+    snapshots,
+    arguments=_arguments,
+)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from desired_state.values import shown
+from desired_state.verify import OnFailure
 
 if TYPE_CHECKING:
     from desired_state.model import Database, Environment, Service
@@ -28,6 +29,7 @@ def contradictions(environment: Environment) -> Iterator[Contradiction]:
         yield from _names_nothing(environment, name, service)
     for name, database in environment.databases.items():
         yield from _quiesces_nothing(environment, name, database)
+    yield from _verifies_nothing(environment)
     yield from _elsewhere(environment)
 
 
@@ -106,6 +108,16 @@ def _quiesces_nothing(environment: Environment, name: str, database: Database) -
         elif name not in environment.services[service].databases:
             message = f"{service} does not use {name}: its tasks would come back with the old database"
             yield Contradiction(at, message, f"add {name} to services.{service}.databases")
+
+
+def _verifies_nothing(environment: Environment) -> Iterator[Contradiction]:
+    verify = environment.verify
+    if verify is not None and verify.database is not None:
+        named = (verify.database,)
+        for found in _references(("verify", "database"), named, "database", "databases", environment.databases):
+            yield Contradiction(found.at[:-1], found.message, found.mend)
+    if environment.on_failure is OnFailure.REVERT and verify is None:
+        yield Contradiction(("on_failure",), "there is nothing to verify", "add verify, or remove on_failure")
 
 
 def _elsewhere(environment: Environment) -> Iterator[Contradiction]:

@@ -16,28 +16,34 @@ from desired_state.model import (
     Database,
     Dns,
     Environment,
+    HttpCheck,
     Infrastructure,
+    Limits,
+    LogCheck,
     Maintenance,
+    Notify,
     Restore,
     Service,
+    TargetHealth,
+    Verify,
+    Window,
 )
 from desired_state.values import Unquoted, printable, shown
 
 Advice = tuple[str, str]
 """What is wrong, and what to write instead."""
 
-LATER: Final = frozenset(
-    {
-        "emergency_until",
-        "limits",
-        "notify",
-        "on_failure",
-        "verify",
-        "windows",
-    }
-)
-"""Keys that later versions of trueup know."""
-_SECTIONS: Final[Mapping[str, type[BaseModel]]] = {"aws": Aws, "maintenance": Maintenance}
+_SECTIONS: Final[Mapping[str, type[BaseModel]]] = {
+    "aws": Aws,
+    "maintenance": Maintenance,
+    "verify": Verify,
+    "limits": Limits,
+}
+_ITEMS: Final[Mapping[tuple[str, ...], type[BaseModel]]] = {
+    ("windows",): Window,
+    ("notify",): Notify,
+    ("verify", "http"): HttpCheck,
+}
 _ENTRIES: Final[Mapping[str, type[BaseModel]]] = {
     "infrastructure": Infrastructure,
     "services": Service,
@@ -47,6 +53,10 @@ _PARTS: Final[Mapping[tuple[str, str], type[BaseModel]]] = {
     ("databases", "restore"): Restore,
     ("databases", "dns"): Dns,
     ("databases", "backups"): Backups,
+}
+_WITHIN: Final[Mapping[tuple[str, str], type[BaseModel]]] = {
+    ("verify", "target_group_healthy"): TargetHealth,
+    ("verify", "logs"): LogCheck,
 }
 
 
@@ -65,19 +75,19 @@ def part_at(path: tuple[int | str, ...]) -> type[BaseModel] | None:
     """The part of the vocabulary whose keys stand directly under a path; None where the names are free."""
     if not path:
         return Environment
+    if isinstance(path[-1], int):
+        return _ITEMS.get(tuple(str(step) for step in path[:-1]))
     if len(path) == 1:
         return _SECTIONS.get(str(path[0]))
     if len(path) == 2:
-        return _ENTRIES.get(str(path[0]))
+        return _ENTRIES.get(str(path[0])) or _WITHIN.get((str(path[0]), str(path[1])))
     return _PARTS.get((str(path[0]), str(path[2]))) if len(path) == 3 else None
 
 
 def _unknown(error: ErrorDetails) -> Advice:
     key = str(error["loc"][-1])
-    if key in LATER:
-        return "is not supported by this version of trueup", "remove it, or run a version that knows it"
     part = part_at(error["loc"][:-1])
-    known = list(part.model_fields) if part else []
+    known = [field.alias or name for name, field in part.model_fields.items()] if part else []
     near = get_close_matches(key, known, n=1) if len(key) <= 64 else []
     return "is not a key that trueup knows here", f"write {near[0]}" if near else f"write one of {', '.join(known)}"
 
@@ -146,6 +156,10 @@ def _range(error: ErrorDetails) -> Advice:
     return f"cannot be {error['input']}", f"write a number up to {context['le']}"
 
 
+def _too_long(error: ErrorDetails) -> Advice:
+    return f"has more than {error['ctx']['max_length']} items", "keep fewer"
+
+
 def _as_written(value: object) -> tuple[str | None, str]:
     """A value as it stands in the file, where it is one word, and what it is."""
     if isinstance(value, Unquoted):
@@ -173,6 +187,7 @@ _EXPLANATIONS: Final[Mapping[str, Callable[[ErrorDetails], Advice]]] = {
     "model_type": _section,
     "model_attributes_type": _section,
     "tuple_type": _list,
+    "too_long": _too_long,
     "greater_than_equal": _range,
     "less_than_equal": _range,
 }

@@ -9,10 +9,12 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Final
 
+from desired_state.history import RECENT, Version, work_tree_versions
+from desired_state.history import earlier as other_versions
 from desired_state.model import Aws, Dns, Environment, Service
 from desired_state.ownership import Claim, claims
 from desired_state.parse import LARGEST, Invalid, Problem, parse
-from desired_state.repository import Blob, Damaged, Repository, Unreachable, checked_path, committed
+from desired_state.repository import Blob, Commit, Damaged, Repository, Unreachable, checked_path, committed
 from desired_state.values import FrozenMap
 
 
@@ -38,6 +40,8 @@ class Standing:
     former: Former = Former()
     repository: str = field(default="", repr=False)
     """Where the file is; it may hold credentials. Empty where it is in none."""
+    recent: tuple[Version, ...] = ()
+    """The last versions that said something else, newest first: what can be gone back to."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,13 @@ class Source:
                 raise Unreachable(f"what was fetched cannot be read: {error}") from None
         return self._current
 
+    def versions(self, standing: Standing, most: int = 50) -> Iterator[Version]:
+        """The versions of a file, newest first, from the one that is in force on."""
+        for commit, blob in islice(self._repository.commits(standing.commit, standing.file), most):
+            read = self._parsed(standing.file, blob)
+            content = self._repository.read(blob) if blob.is_plain and blob.size <= LARGEST else b""
+            yield replace(_version(commit, read), content=content)
+
     def before(self, standing: Standing) -> Environment | None:
         """The last good version of a file that said something else; None where the branch has none."""
         for blob in self._repository.versions(standing.commit, standing.file):
@@ -124,7 +135,9 @@ class Source:
             versions = self._through(self._repository.history(commit), former)
             problems += tuple(_refused(versions, candidates))
         standings = tuple(sorted(versions.values(), key=lambda standing: standing.file))
-        standings = tuple(replace(each, former=self._former(commit, each, standings)) for each in standings)
+        standings = tuple(
+            replace(each, former=self._former(commit, each, standings), recent=self._recent(each)) for each in standings
+        )
         bad = frozenset(problem.file for problem in problems)
         self._read = {key: self._read[key] for key in self._used if key in self._read}
         self._named = {key: self._named[key] for key in self._used if key in self._named}
@@ -141,6 +154,12 @@ class Source:
             bad = {problem.file for problem in problems}
             versions = settled(versions, candidates, bad)
         return versions
+
+    def _recent(self, standing: Standing) -> tuple[Version, ...]:
+        """Without their texts, which may be large; what they say is kept, since the next head has most of them too."""
+        told = islice(self._repository.commits(standing.commit, standing.file), _EARLIER)
+        every = (_version(commit, self._environment(standing.file, blob)) for commit, blob in told)
+        return tuple(islice(other_versions(every, standing.environment), RECENT))
 
     def _former(self, commit: str, standing: Standing, standings: Iterable[Standing]) -> Former:
         """What the last versions of a file named. Only names are kept of them: they may be large."""
@@ -189,6 +208,10 @@ class Source:
             return error.problems
 
 
+def _version(commit: Commit, read: Environment | tuple[Problem, ...]) -> Version:
+    return Version(commit, read) if isinstance(read, Environment) else Version(commit, None, problems=read)
+
+
 def settled(before: Versions, candidates: Versions, bad: Iterable[str]) -> Versions:
     """What counts after a commit. Pure.
 
@@ -227,7 +250,10 @@ def with_former(standings: Sequence[Standing]) -> list[Standing]:
     found = []
     for standing in standings:
         earlier = (_names(each) for each in islice(_committed(Path(standing.file)), _EARLIER))
-        found.append(replace(standing, former=_formerly(standing.environment, earlier, standings)))
+        recent = tuple(
+            islice(other_versions(work_tree_versions(Path(standing.file), _EARLIER), standing.environment), RECENT)
+        )
+        found.append(replace(standing, former=_formerly(standing.environment, earlier, standings), recent=recent))
     return found
 
 

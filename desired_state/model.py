@@ -14,9 +14,12 @@ from desired_state.contradictions import contradictions
 from desired_state.database import Backups, Database, Dns, Restore
 from desired_state.endpoint import Endpoint
 from desired_state.infrastructure import Apply, Infrastructure
+from desired_state.notify import Event, Notify
 from desired_state.revision import Revision, WrittenRevision
 from desired_state.times import Duration, Instant
 from desired_state.values import FROZEN, FrozenMap, Part, wrong
+from desired_state.verify import HttpCheck, Limits, LogCheck, OnFailure, TargetHealth, Verify
+from desired_state.windows import Window
 from desired_state.words import (
     Account,
     EcsName,
@@ -40,13 +43,22 @@ __all__ = [
     "Dns",
     "Endpoint",
     "Environment",
+    "Event",
+    "HttpCheck",
     "Infrastructure",
+    "Limits",
+    "LogCheck",
     "Maintenance",
     "Mode",
+    "Notify",
+    "OnFailure",
     "Restore",
     "Revision",
     "Service",
     "Strategy",
+    "TargetHealth",
+    "Verify",
+    "Window",
 ]
 
 
@@ -167,6 +179,18 @@ class Environment(Part):
     """The databases, each under a name of your own."""
     maintenance: Maintenance | None = None
     """The maintenance page of the environment."""
+    verify: Verify | None = None
+    """What must hold before a commit counts as in sync."""
+    on_failure: Annotated[OnFailure, Field(strict=False)] = OnFailure.HOLD
+    """When it does not hold. hold: keep what runs, and say so. revert: push the services' former pins."""
+    windows: Annotated[tuple[Window, ...], Field(max_length=20)] = ()
+    """When changes may be made. Maintenance, a count of 0 and a rollback never wait. Unset: always."""
+    limits: Limits | None = None
+    """How much may change without a person."""
+    emergency_until: Instant | None = None
+    """Until this instant windows and limits do not count."""
+    notify: Annotated[tuple[Notify, ...], Field(max_length=20)] = ()
+    """Whom to tell when the condition of the environment changes."""
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:

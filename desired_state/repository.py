@@ -8,7 +8,8 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -17,12 +18,14 @@ from desired_state.git import Failed, Refused, Remote, git, shown_location
 
 __all__ = [
     "Blob",
+    "Commit",
     "Damaged",
     "Refused",
     "Repository",
     "Unreachable",
     "checked_path",
     "committed",
+    "committed_versions",
     "repository_of",
     "shown_location",
 ]
@@ -31,6 +34,8 @@ FURTHEST: Final = 50
 """How many commits behind the head a good version of a file is looked for."""
 _PLAIN: Final = "100644"
 _ENDINGS: Final = (".yaml", ".yml")
+_MARK: Final = "\x1e"
+_ABOUT: Final = "\x1e%x1f%H%x1f%ct%x1f%an%x1f%s%x1f%(trailers:key=Trueup-Reverts,valueonly,separator=%x20)"
 _MAGIC: Final = re.compile(r"[*?\[\]]")
 _BRANCH: Final = re.compile(
     r"(?!-)(?!.*(?:\.\.|@\{|//|/\.|\.lock(?:/|$)))[^\x00-\x20\x7f~^:?*\[\\/.][^\x00-\x20\x7f~^:?*\[\\]*"
@@ -58,6 +63,19 @@ class Blob:
     def is_plain(self) -> bool:
         """Whether it is an ordinary file: no link, no program, no other repository."""
         return self.mode == _PLAIN
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A commit that changed a file."""
+
+    oid: str
+    at: datetime
+    """When it was committed, by the clock of whoever did."""
+    author: str
+    subject: str
+    reverts: str = ""
+    """The commit whose pins trueup took back with it; empty where a person committed."""
 
 
 class Repository:
@@ -125,13 +143,15 @@ class Repository:
 
     def versions(self, commit: str, file: str) -> Iterator[Blob]:
         """What a file was at a commit and before it, newest first, along first parents: only where it changed."""
-        options = ("--first-parent", "-m", "--no-renames", "--format=", "--raw", "--no-abbrev")
+        return (blob for _, blob in self.commits(commit, file))
+
+    def commits(self, commit: str, file: str) -> Iterator[tuple[Commit, Blob]]:
+        """The same, with the commit that brought each."""
+        options = ("--first-parent", "-m", "--no-renames", f"--format={_ABOUT}", "--raw", "--no-abbrev")
         told = self._look("log", *options, f"--max-count={FURTHEST}", commit, "--", file)
-        for line in told.decode(errors="replace").splitlines():
-            if line.startswith(":"):
-                _, mode, _, oid = line.split(maxsplit=4)[:4]
-                if set(oid) != {"0"}:  # deleted
-                    yield Blob(oid, mode, int(self._look("cat-file", "-s", oid)) if mode == _PLAIN else 0)
+        for about, blob in _changes(told.decode(errors="replace")):
+            size = int(self._look("cat-file", "-s", blob.oid)) if blob.is_plain else 0
+            yield about, replace(blob, size=size)
 
     def descends(self, commit: str, ancestor: str) -> bool:
         """Whether the branch came to `commit` from `ancestor`; also true where the copy does not reach far enough."""
@@ -214,15 +234,37 @@ class Repository:
             os.close(lock)
 
 
+def _changes(log: str) -> Iterator[tuple[Commit, Blob]]:
+    """What `git log --raw` told of one file: a commit and what the file became, where it was not deleted."""
+    about = None
+    for line in log.split("\n"):
+        if line.startswith(_MARK):
+            about = _commit(line)
+        elif line.startswith(":") and about is not None:
+            _, mode, _, oid = line.split(maxsplit=4)[:4]
+            if set(oid) != {"0"}:
+                yield about, Blob(oid, mode, 0)
+
+
+def _commit(line: str) -> Commit:
+    """What stands in one line of `_ABOUT`. Names and subjects are somebody else's text."""
+    _, oid, at, author, subject, trailers = (*line.split("\x1f"), "", "", "", "", "")[:6]
+    return Commit(oid, datetime.fromtimestamp(int(at or 0), UTC), author, subject, trailers.strip())
+
+
 def committed(file: Path, *, timeout: float = 5.0) -> Iterator[bytes]:
     """What a file of somebody's work tree was at its last commits, newest first. Nothing where git knows none."""
+    return (content for _, content in committed_versions(file, timeout=timeout))
+
+
+def committed_versions(file: Path, *, timeout: float = 5.0) -> Iterator[tuple[Commit, bytes]]:
+    """The same, with the commit that brought each."""
     at = ("-C", str(file.absolute().parent))
+    options = ("--first-parent", "-m", "--no-renames", f"--format={_ABOUT}", "--raw", "--no-abbrev")
     try:
-        listed = git(
-            *at, "rev-list", "--first-parent", f"--max-count={FURTHEST}", "HEAD", "--", file.name, timeout=timeout
-        )
-        for commit in listed.decode().split():
-            yield git(*at, "cat-file", "blob", f"{commit}:./{file.name}", timeout=timeout)
+        told = git(*at, "log", *options, f"--max-count={FURTHEST}", "HEAD", "--", file.name, timeout=timeout)
+        for commit, blob in _changes(told.decode(errors="replace")):
+            yield commit, git(*at, "cat-file", "blob", blob.oid, timeout=timeout)
     except Failed:
         return
 

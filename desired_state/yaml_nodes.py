@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 import yaml
 
 from desired_state.values import printable
 from desired_state.yaml_events import Finding, Path, events, line_of
 from desired_state.yaml_scalars import plain, reading, type_of
+
+_WORDS: Final = frozenset({("notify", "on")})
+"""Keys of items of a list that are words here, whatever YAML 1.1 makes of them: its section and the key."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,7 @@ class _Composition:
         key = str(event.value)
         here = (*path, key)
         self._refuse_references(event, here)
-        if _is_plain(event) and (kind := type_of(key)) != "str":
+        if _is_plain(event) and here[::2] not in _WORDS and (kind := type_of(key)) != "str":
             self._refuse_key(line_of(event), here, key, kind)
         return key
 

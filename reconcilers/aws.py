@@ -30,9 +30,12 @@ from reconcilers.contract import Stalled
 
 if TYPE_CHECKING:
     from mypy_boto3_application_autoscaling import ApplicationAutoScalingClient
+    from mypy_boto3_cloudtrail import CloudTrailClient
+    from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_ecr import ECRClient
     from mypy_boto3_ecs import ECSClient
     from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
+    from mypy_boto3_iam import IAMClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_rds import RDSClient
     from mypy_boto3_route53 import Route53Client
@@ -122,6 +125,12 @@ class Connection:
     def reading(self, service: Literal["s3"]) -> "S3Client": ...
     @overload
     def reading(self, service: Literal["sts"]) -> "STSClient": ...
+    @overload
+    def reading(self, service: Literal["cloudwatch"]) -> "CloudWatchClient": ...
+    @overload
+    def reading(self, service: Literal["cloudtrail"]) -> "CloudTrailClient": ...
+    @overload
+    def reading(self, service: Literal["iam"]) -> "IAMClient": ...
     @overload
     def reading(self, service: Literal["ecr"], region: str) -> "ECRClient": ...
     def reading(self, service: str, region: str | None = None) -> Any:

@@ -169,14 +169,12 @@ def test_null_unsets_a_pin_and_removes_a_variable(written: str) -> None:
         ),
         pytest.param(SERVICE + "    zzz: v1\n", 8, "services.api.zzz", "write one of cluster", id="an unknown key"),
         pytest.param(HEAD + "service: {}\n", 4, "service", "write services", id="an unknown section"),
-        pytest.param(HEAD + "notify: {}\n", 4, "notify", "not supported by this version", id="later"),
+        pytest.param(HEAD + "notify: {}\n", 4, "notify", "write []", id="a section for a list"),
+        pytest.param(HEAD + "verify: {fro: 60s}\n", 4, "verify.fro", "write for", id="a key with another name inside"),
         pytest.param(
-            HEAD + "verify: {}\n",
-            4,
-            "verify",
-            "not supported by this version",
-            id="a later key",
+            HEAD + "windows: [{alow: x}]\n", 4, "windows[0].alow", "write allow", id="a key in an item of a list"
         ),
+        pytest.param(HEAD + "on_failure: revert\n", 4, "on_failure", "add verify", id="nothing to verify"),
         pytest.param(HEAD + "services: []\n", 4, "services", "key: value", id="a list for a section"),
         pytest.param(HEAD + "services: null\n", 4, "services", "remove the line", id="null for a section"),
         pytest.param(HEAD + "services:\n", 4, "services", "remove the line", id="nothing in a section"),
