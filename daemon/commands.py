@@ -209,6 +209,8 @@ def _look_until_sure(enforcement: Enforcement) -> None:
 
     A pass does not wait for terraform: the first look at infrastructure only begins one.
     """
+    if enforcement.limited:
+        _look(enforcement)  # counts what differs, and the next look says whether that is more than the file allows
     for attempt in range(3):
         _look(enforcement)
         while any(_is_checked(resource) for resource in enforcement.status().resources):

@@ -4,13 +4,13 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
-from daemon import refusals
+from daemon import freeze, refusals
 from daemon.clock import Clock
 from daemon.status import EnvironmentStatus, ResourceStatus
 from daemon.stopwatch import Stopwatch
 from daemon.telling import Telling
-from daemon.tracked import NEVER, Key, Tracked
-from daemon.wiring import Entry, Territory, entries, place
+from daemon.tracked import NEVER, Tracked
+from daemon.wiring import Entry, Key, Territory, entries, place
 from desired_state.in_force import Standing
 from desired_state.model import Mode
 from desired_state.parse import Problem
@@ -54,6 +54,8 @@ class Enforcement:
         self._full = True  # the entries that are due are all there are
         self._entries: tuple[Entry, ...] = ()
         self._tracked: dict[Key, Tracked] = {}
+        self._begun: set[Key] = set()  # what this commit has led to a write for, and is not in sync yet
+        self._pending: frozenset[Key] | None = None  # what differed in the last look at each; None: not counted yet
         self._stopwatch = Stopwatch(standing.environment.environment, around.telling, self._clock.monotonic)
         self._file: ResourceStatus | None = None
         self._last = EnvironmentStatus(
@@ -137,9 +139,10 @@ class Enforcement:
         for entry in due:
             if self._around.stopping() or self._superseded() or not go_on():
                 return False
-            outcome = refused or entry.run(self._gate(entry), self._database)
+            outcome = refused or entry.run(self._gate(entry), self._outcome)
             writes += len(outcome.attempts)
             self._take(entry, outcome)
+        self._count_pending()
         in_sync = all(t.outcome and t.outcome.condition is Condition.IN_SYNC for t in self._tracked.values())
         if in_sync:
             self._stopwatch.in_sync()
@@ -170,6 +173,11 @@ class Enforcement:
         return self.waiting and (self._asked or self._superseded())
 
     @property
+    def limited(self) -> bool:
+        """Whether the file says how much may change at once."""
+        return self._next.environment.limits is not None
+
+    @property
     def moving(self) -> int:
         """How many resources are progressing."""
         return sum(1 for tracked in self._tracked.values() if tracked.progressing)
@@ -197,6 +205,8 @@ class Enforcement:
                 return False
             # A commit that does not change this environment retries nothing here.
             renewed = self._asked or self._superseded()
+            if self._superseded():
+                self._begun, self._pending = set(), None
             self.waiting = self._asked = False
             self._standing, seen, self._next_seen = self._next, self._next_seen, None
         if seen is not None:
@@ -229,27 +239,52 @@ class Enforcement:
         if self._superseded():
             raise Superseded(f"commit {self._next.commit[:7]} has arrived and is enacted next")
 
-    def _database(self, name: str) -> Outcome | None:
-        tracked = self._tracked.get(("database", name))
+    def _outcome(self, key: Key) -> Outcome | None:
+        tracked = self._tracked.get(key)
         return tracked.outcome if tracked else None
 
     def _gate(self, entry: Entry) -> Gate:
         def gate(changes: tuple[Change, ...]) -> Refusal | None:
-            mode = self._standing.environment.mode
             tracked = self._tracked[entry.kind, entry.name]
             return (
-                refusals.by_mode(mode, may_write=self._around.may_write)
+                refusals.by_mode(self._standing.environment.mode)
+                or self._frozen(entry, changes)
+                or refusals.by_plan(may_write=self._around.may_write)
                 or refusals.by_order(entry, changes, self._tracked)
                 or tracked.brake.refusal(changes)
             )
 
         return gate
 
+    def _frozen(self, entry: Entry, changes: tuple[Change, ...]) -> Refusal | None:
+        """Whether a window or a limit holds these changes back. What has been begun is brought to its end."""
+        environment = self._standing.environment
+        if not environment.windows and environment.limits is None:
+            return None
+        begun = any(key in self._begun for key in (entry.key, *(("database", name) for name in entry.depends_on)))
+        if begun or all(change.follows for change in changes) or freeze.is_free(entry, self._standing):
+            return None
+        now = self.territory.connection.now()
+        if refusal := freeze.by_window(environment, now):
+            return refusal
+        counted = self._around.may_write or self._pending is not None  # a plan looks twice, to count what differs
+        return freeze.by_limit(environment, now, entry.key, self._pending) if counted else None
+
+    def _count_pending(self) -> None:
+        """What a limit counts: the entries that differed in the last look at each, since the commit came."""
+        if self._standing.environment.limits is None:
+            return
+        differing = (t for t in self._tracked.values() if t.outcome and t.outcome.changes)
+        self._pending = frozenset(t.entry.key for t in differing if not freeze.is_free(t.entry, self._standing))
+
     def _take(self, entry: Entry, outcome: Outcome) -> None:
         tracked = self._tracked[entry.kind, entry.name]
         outcome = tracked.take(outcome)
         if outcome.attempts:
             self._stopwatch.written()
+            self._begun.add(entry.key)
+        elif outcome.condition is Condition.IN_SYNC:
+            self._begun.discard(entry.key)
         if tracked.status:
             self._around.telling.resource(self.name, self._standing.commit, entry.kind, entry.name, outcome)
 

@@ -74,16 +74,30 @@ def _of_resources(resources: list[tuple[str, ResourceStatus]]) -> Iterator[Metri
     drift: _Samples = []
     since: _Samples = []
     advice: _Samples = []
+    waiting: _Samples = []
+    until: _Samples = []
     for environment, resource in resources:
         labels = (environment, resource.kind, resource.name)
         conditions += [((*labels, each.value), float(each is resource.condition)) for each in Condition]
         drift.append((labels, float(len(resource.drifts))))
         if resource.drifted_since:
             since.append((labels, resource.drifted_since.timestamp()))
+        if resource.wait:
+            waiting.append(((*labels, resource.wait.kind), 1.0))
+            until += [(labels, resource.wait.until.timestamp())] if resource.wait.until else []
         advice += [((*labels, kind), 1.0) for kind in sorted({each.type for each in resource.advice})]
     yield _gauge("trueup_resource_condition", "1 for the condition that holds.", (*_RESOURCE, "condition"), conditions)
     yield _gauge("trueup_resource_drift", "Fields that differ.", _RESOURCE, drift)
     yield _gauge("trueup_resource_drifted_since_timestamp_seconds", "Since when something differs.", _RESOURCE, since)
+    yield _gauge(
+        "trueup_changes_waiting",
+        "1 while changes wait for a change window or, above the limit, for a person.",
+        (*_RESOURCE, "reason"),
+        waiting,
+    )
+    yield _gauge(
+        "trueup_changes_waiting_until_timestamp_seconds", "When the window opens that they wait for.", _RESOURCE, until
+    )
     yield _gauge("trueup_advice", "Something a person should know that is not drift.", (*_RESOURCE, "type"), advice)
 
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from daemon.tracked import Key, Tracked
-from daemon.wiring import Entry
+from daemon.tracked import Tracked
+from daemon.wiring import Entry, Key
 from desired_state.model import Environment, Mode
 from reconcilers.aws import Connection, sentence
 from reconcilers.contract import Change, Condition, Outcome, Refusal, Stalled
@@ -13,10 +13,13 @@ _WITHOUT = "; to go on without it, take it out of needs"
 PLANNED = "would be changed"  # by a pass, were this not a plan
 
 
-def by_mode(mode: Mode, *, may_write: bool) -> Refusal | None:
-    """Only `enforce` writes, and `trueup plan` never does."""
-    if not may_write:
-        return Refusal(Condition.DRIFTED, PLANNED)
+def by_plan(*, may_write: bool) -> Refusal | None:
+    """`trueup plan` never writes."""
+    return None if may_write else Refusal(Condition.DRIFTED, PLANNED)
+
+
+def by_mode(mode: Mode) -> Refusal | None:
+    """Only `enforce` writes."""
     if mode is not Mode.ENFORCE:
         return Refusal(Condition.DRIFTED, "mode is observe: reported, not repaired")
     return None

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from desired_state.parse import Problem
-from reconcilers.contract import Advice, Ahead, Change, Condition, Drift
+from reconcilers.contract import Advice, Ahead, Change, Condition, Drift, Wait
 from reconcilers.infrastructure import LiveInfrastructure
 
 
@@ -22,6 +22,7 @@ class ResourceStatus:
     ahead: tuple[Ahead, ...] = ()  # and what follows once that has settled
     drifted_since: datetime | None = None  # None while nothing differs
     advice: tuple[Advice, ...] = ()
+    wait: Wait | None = None  # what the changes wait for, where it is a calendar or a person
     infrastructure: LiveInfrastructure | None = None  # what terraform found, where this is about that
 
     @property

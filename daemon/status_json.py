@@ -56,6 +56,7 @@ def resource(status: ResourceStatus) -> Json:
         "drift": [drift(each) for each in status.drifts],
         "ahead": [{"verb": each.verb, **drift(each.drift), "takes": each.takes or None} for each in status.ahead],
         "advice": [advice(each) for each in status.advice],
+        "waits": {"for": status.wait.kind, "until": _instant(status.wait.until)} if status.wait else None,
     } | about
 
 

@@ -9,8 +9,6 @@ from daemon.wiring import Entry
 from reconcilers.contract import Condition, Outcome
 from reconcilers.infrastructure import LiveInfrastructure
 
-Key = tuple[str, str]  # kind, name
-
 NEVER = float("inf")
 
 
@@ -80,6 +78,7 @@ class Tracked:
             observed=now,
             changes=outcome.changes,
             ahead=outcome.live.ahead,
+            wait=outcome.wait,
             drifted_since=(known.drifted_since or now) if drifted else None,
             advice=outcome.live.advice,
             infrastructure=outcome.live if isinstance(outcome.live, LiveInfrastructure) else None,

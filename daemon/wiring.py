@@ -23,9 +23,11 @@ from reconcilers.standstill import Standstill
 from reconcilers.switch import Switches
 from reconcilers.workshop import Workshop
 
-Databases = Callable[[str], Outcome | None]
-"""What the last look at a database of the same file came to, by its name; None: there was none yet."""
-Run = Callable[[Gate, Databases], Outcome]
+Key = tuple[str, str]
+"""The kind and the name of an entry."""
+Others = Callable[[Key], Outcome | None]
+"""What the last look at another entry of the same file came to; None: there was none yet."""
+Run = Callable[[Gate, Others], Outcome]
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,11 @@ class Entry:
     named: bool = True  # False: the file says nothing of it, so it is shown only when there is something to say
     service: ServicePin | None = None  # what the batched reads of a pass need to know
     renew: Callable[[], None] = lambda: None  # a commit, or a person who asks again: what rests is tried at once
+
+    @property
+    def key(self) -> Key:
+        """Its kind and its name."""
+        return self.kind, self.name
 
 
 class Territory:
@@ -150,8 +157,8 @@ def _services(standing: Standing, territory: Territory) -> Iterator[Entry]:
 def _taken_back(run: Run) -> Run:
     """What left the file is ours only as far as trueup's own work has to be undone: any other trouble is not."""
 
-    def run_quietly(gate: Gate, databases: Databases) -> Outcome:
-        outcome = run(gate, databases)
+    def run_quietly(gate: Gate, look: Others) -> Outcome:
+        outcome = run(gate, look)
         others = not outcome.changes and outcome.condition is not Condition.PROGRESSING
         return Outcome(Condition.IN_SYNC, live=outcome.live) if others and not outcome.attempts else outcome
 
@@ -161,8 +168,8 @@ def _taken_back(run: Run) -> Run:
 def _run_still(reconciler: EcsServiceReconciler, pin: ServicePin, quiesced_by: tuple[str, ...]) -> Run:
     """A service that stands still while one of these databases is moved."""
 
-    def run(gate: Gate, databases: Databases) -> Outcome:
-        looks = {name: _stands_still(databases(name)) for name in quiesced_by}
+    def run(gate: Gate, look: Others) -> Outcome:
+        looks = {name: _stands_still(look(("database", name))) for name in quiesced_by}
         still = next((name for name, answer in looks.items() if answer), "")
         unsure = next((name for name, answer in looks.items() if answer is None), "")
         why = f"whether database {unsure} is being moved cannot be told now" if unsure else ""

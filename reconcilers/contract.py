@@ -4,6 +4,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar, Generic, TypeVar
 
@@ -74,6 +75,11 @@ class Change:
         return False
 
     @property
+    def follows(self) -> bool:
+        """Whether it only goes along with a change that was made already, and users would suffer without it."""
+        return False
+
+    @property
     def asks(self) -> tuple[str, ...]:
         """What this change asks of AWS, whatever is live: two changes that ask the same are the same request."""
         return (self.verb, *(f"{drift.field}={drift.desired}" for drift in self.drifts))
@@ -90,11 +96,20 @@ class Condition(StrEnum):
 
 
 @dataclass(frozen=True)
+class Wait:
+    """What changes wait for although nothing is wrong with them. `kind` is bounded: it becomes a metric label."""
+
+    kind: str  # window | limit
+    until: datetime | None = None  # None: until a person decides
+
+
+@dataclass(frozen=True)
 class Refusal:
     """Why the changes of this pass may not be made now, and the condition that this amounts to."""
 
     condition: Condition
     reason: str
+    wait: Wait | None = None
 
 
 Gate = Callable[[tuple[Change, ...]], Refusal | None]
@@ -126,6 +141,7 @@ class Outcome:
     attempts: tuple[Attempt, ...] = ()  # what was asked of AWS
     live: Observation | None = None
     error: Exception | None = None
+    wait: Wait | None = None  # what the changes wait for, where it is a calendar or a person
 
     @property
     def drifts(self) -> tuple[Drift, ...]:

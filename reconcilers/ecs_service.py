@@ -69,6 +69,11 @@ class LiveService(Observation):
 class _Update(Change):
     count: int | None = None  # sent only when it differs
 
+    @property
+    def follows(self) -> bool:
+        """Tasks that trueup stopped itself come back, or tasks that do not know a changed secret are replaced."""
+        return bool(self.drifts) and all(map(_goes_along, self.drifts))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Deploy(_Update):
@@ -104,6 +109,12 @@ class Scale(_Update):
     @property
     def at_once(self) -> bool:
         return self.count == 0
+
+
+def _goes_along(drift: Drift) -> bool:
+    if drift.field == "tasks_started":
+        return "(restarted_at)" not in drift.desired
+    return drift.field == "desired_count" and drift.live == "0"
 
 
 class EcsServiceReconciler(Reconciler[ServicePin, LiveService]):

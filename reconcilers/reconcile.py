@@ -36,7 +36,7 @@ def reconcile(reconciler: Reconciler[Desired, Live], desired: Desired, gate: Gat
     if not changes:
         return _settled(live)
     if refusal:
-        return Outcome(refusal.condition, refusal.reason, changes, live=live)
+        return Outcome(refusal.condition, refusal.reason, changes, live=live, wait=refusal.wait)
     return _applied(reconciler, desired, Outcome(Condition.PROGRESSING, "", changes, live=live))
 
 

@@ -48,7 +48,7 @@ def asked(**outcomes: Outcome | None) -> tuple[str, str]:
     """For which database a service stands still, and which one cannot be told of."""
     remembers: Any = Remembers()
     run = _run_still(remembers, pinned(), tuple(outcomes))
-    assert run(lambda _: None, outcomes.get).condition is Condition.IN_SYNC
+    assert run(lambda _: None, lambda key: outcomes.get(key[1])).condition is Condition.IN_SYNC
     (pin,) = remembers.pins
     unsure = pin.unsure.removeprefix("whether database ").removesuffix(" is being moved cannot be told now")
     return pin.still_for, unsure

@@ -1,0 +1,86 @@
+"""What windows and limits hold back, and what they never do: maintenance, a count of 0, and the way back. Pure."""
+
+from collections.abc import Collection, Iterable
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from daemon.wiring import Entry, Key
+from desired_state.history import Version
+from desired_state.in_force import Standing
+from desired_state.model import Environment, Service, Window
+from desired_state.windows import opens_at
+from reconcilers.contract import Condition, Refusal, Wait
+
+_NOW = "; to go on now, set emergency_until to an instant that is near"
+_COUNTED = Refusal(Condition.PROGRESSING, "differs; what else does is counted first, since the file limits it")
+# What of a service does not say what runs.
+_ASIDE = {"databases", "needs", "progress_deadline"}
+_SECTIONS = {"service": "services", "database": "databases", "infrastructure": "infrastructure"}
+
+
+def is_free(entry: Entry, standing: Standing) -> bool:
+    """Whether an entry waits for no window and counts for no limit."""
+    if entry.kind not in _SECTIONS:
+        return True
+    now = standing.environment
+    service = now.services.get(entry.name) if entry.kind == "service" else None
+    if service is not None and service.desired_count == 0:
+        return True
+    # A service that follows its database back must not be left behind, with tasks that know the other one.
+    followed = [("database", name) for name in entry.depends_on]
+    return any(_returns(key, now, standing.recent) for key in ((entry.kind, entry.name), *followed))
+
+
+def _returns(key: Key, now: Environment, recent: Iterable[Version]) -> bool:
+    """Whether what is pinned was pinned by one of the recent versions, and something else after that."""
+    present, moved = _pinned(key, now), False
+    for version in recent:
+        if version.environment is None:
+            continue
+        same = _pinned(key, version.environment) == present
+        if same and moved:
+            return True
+        moved |= not same
+    return False
+
+
+def _pinned(key: Key, environment: Environment) -> object:
+    kind, name = key
+    entry = getattr(environment, _SECTIONS[kind]).get(name)
+    return entry.model_dump(exclude=_ASIDE) if isinstance(entry, Service) else entry
+
+
+def by_window(environment: Environment, now: datetime) -> Refusal | None:
+    """Outside the windows what differs is reported and waits."""
+    at = None if _is_emergency(environment, now) else opens_at(environment.windows, now)
+    if at is None:
+        return None
+    reason = f"waits for its window, which opens {spelled(at, environment.windows)}{_NOW}"
+    return Refusal(Condition.DRIFTED, reason, Wait("window", at))
+
+
+def by_limit(environment: Environment, now: datetime, key: Key, pending: Collection[Key] | None) -> Refusal | None:
+    """More entries than the limit wait for a person. `pending`: what differed in the last look; None: not counted."""
+    if environment.limits is None or _is_emergency(environment, now):
+        return None
+    if pending is None or key not in pending:
+        return _COUNTED
+    most = environment.limits.changes_per_pass
+    if len(pending) <= most:
+        return None
+    reason = (
+        f"{len(pending)} entries would change at once, and limits.changes_per_pass is {most}: a person decides; "
+        "raise it by a commit, or commit fewer changes"
+    )
+    return Refusal(Condition.DRIFTED, reason + _NOW, Wait("limit"))
+
+
+def _is_emergency(environment: Environment, now: datetime) -> bool:
+    return environment.emergency_until is not None and now < environment.emergency_until
+
+
+def spelled(at: datetime, windows: Iterable[Window]) -> str:
+    """An instant in the time zone of the window and in UTC."""
+    zone = next((window.timezone for window in windows), "UTC")
+    utc = f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return f"{at.astimezone(ZoneInfo(zone)):%a %d %b %H:%M} {zone}" + ("" if zone == "UTC" else f" ({utc})")

@@ -1,0 +1,90 @@
+"""What a commit that failed its checks is taken back to, and when nothing is taken back."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from daemon.way_back import Back, Held, body, way_back
+from desired_state.history import Version
+from desired_state.in_force import Standing
+from desired_state.parse import parse
+from desired_state.repository import Commit
+
+HEAD = "version: 1\nenvironment: production\naws: {region: us-east-1}\nverify: {running_tasks: true}\n"
+
+
+def text(revision: int, more: str = "") -> str:
+    return f"{HEAD}services:\n  api: {{cluster: c, service: api, task_revision: {revision}}}\n{more}"
+
+
+def version(number: int, content: str, **about: Any) -> Version:
+    commit = Commit(f"{number:040x}", datetime(2024, 2, 24, tzinfo=UTC), "Ann", **({"subject": "Pin"} | about))
+    return Version(commit, parse(content.encode(), "production.yaml"), content.encode())
+
+
+def judged(*contents: str, **about: Any) -> Back | Held:
+    """What follows when the first of these versions, the newest, has failed."""
+    first = version(len(contents), contents[0], **about)
+    others = [version(len(contents) - place, content) for place, content in enumerate(contents[1:], 1)]
+    assert first.environment is not None
+    return way_back(Standing("production.yaml", first.commit.oid, first.environment), [first, *others])
+
+
+def test_a_failed_release_goes_back_to_the_version_before() -> None:
+    back = judged(text(124), text(123), text(122))
+
+    assert isinstance(back, Back)
+    assert (back.bad.commit.oid[-1], back.to.commit.oid[-1]) == ("3", "2")
+
+
+def test_a_version_that_says_the_same_is_no_way_back() -> None:
+    back = judged(text(124), text(124) + "# for the new checkout\n", text(123))
+
+    assert isinstance(back, Back)
+    assert back.to.commit.oid[-1] == "1"
+
+
+@pytest.mark.parametrize(
+    ("contents", "about", "why"),
+    [
+        pytest.param((text(124),), {}, "no earlier version", id="the first commit"),
+        pytest.param((text(123), text(124)), {"reverts": "a" * 40}, "is a revert itself", id="made by trueup"),
+        pytest.param(
+            (text(123), text(124)), {"subject": 'Revert "Pin"'}, "is a revert itself", id="made by git revert"
+        ),
+        pytest.param((text(123), text(124), text(123)), {}, "way back", id="pins that were there before"),
+        pytest.param(
+            (text(123, "databases: {p: {secret: s, endpoint: new.example}}\n"), text(123)),
+            {},
+            "no pin",
+            id="a database",
+        ),
+        pytest.param(
+            (text(123, "maintenance: {enabled: true, load_balancer: a}\n"), text(123)), {}, "no pin", id="maintenance"
+        ),
+    ],
+)
+def test_nothing_is_taken_back(contents: tuple[str, ...], about: dict[str, Any], why: str) -> None:
+    held = judged(*contents, **about)
+
+    assert isinstance(held, Held)
+    assert why in held.why
+
+
+def test_a_history_that_was_rewritten_meanwhile_takes_nothing_back() -> None:
+    gone = Standing("production.yaml", "f" * 40, parse(text(125).encode(), "production.yaml"))
+
+    assert isinstance(way_back(gone, [version(2, text(124)), version(1, text(123))]), Held)
+    assert isinstance(way_back(gone, []), Held)
+
+
+def test_the_commit_says_what_failed_and_carries_the_trailer_that_ends_it() -> None:
+    back = judged(text(124), text(123))
+
+    assert isinstance(back, Back)
+    lines = body(back, "production", "http https://api.example/health: 500 in 0.1 s").splitlines()
+    assert lines[0] == "Take back the services of production: 00000000 failed its checks"
+    assert len(lines[0]) <= 80
+    assert "http https://api.example/health: 500 in 0.1 s" in lines
+    assert lines[-1] == f"Trueup-Reverts: {back.bad.commit.oid}"
