@@ -4,18 +4,21 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
-from daemon import freeze, refusals
+from daemon import freeze, refusals, verifying
 from daemon.clock import Clock
+from daemon.entry import Entry, Key
 from daemon.status import EnvironmentStatus, ResourceStatus
 from daemon.stopwatch import Stopwatch
 from daemon.telling import Telling
 from daemon.tracked import NEVER, Tracked
-from daemon.wiring import Entry, Key, Territory, entries, place
+from daemon.trial import Trial
+from daemon.wiring import Territory, entries, place
 from desired_state.in_force import Standing
 from desired_state.model import Mode
 from desired_state.parse import Problem
-from reconcilers.contract import Change, Condition, Gate, Outcome, Refusal, Superseded
+from reconcilers.contract import Change, Condition, Gate, Observation, Outcome, Refusal, Superseded
 from reconcilers.maintenance import LiveMaintenance
+from reconcilers.verification import LiveVerification
 
 FAST = 1.0  # seconds between looks at what is progressing
 
@@ -56,6 +59,7 @@ class Enforcement:
         self._tracked: dict[Key, Tracked] = {}
         self._begun: set[Key] = set()  # what this commit has led to a write for, and is not in sync yet
         self._pending: frozenset[Key] | None = None  # what differed in the last look at each; None: not counted yet
+        self._trial = Trial(standing, seen)
         self._stopwatch = Stopwatch(standing.environment.environment, around.telling, self._clock.monotonic)
         self._file: ResourceStatus | None = None
         self._last = EnvironmentStatus(
@@ -155,6 +159,7 @@ class Enforcement:
         )
         if self.status().in_sync:
             self._last = replace(self._last, last_in_sync=self._last.last_pass)
+        self._tell_trial()
         if not self._retired:
             seconds = self._clock.monotonic() - started
             self._around.telling.passed(self.status(), seconds, writes, full=self._full)
@@ -171,6 +176,30 @@ class Enforcement:
     def urgent(self) -> bool:
         """Whether a commit that changes the environment, or a person who asks, has not been looked at yet."""
         return self.waiting and (self._asked or self._superseded())
+
+    @property
+    def condemned(self) -> Standing | None:
+        """What has failed its checks and must be taken back, as long as no newer commit has come."""
+        return self._standing if self._trial.condemned and not self._superseded() else None
+
+    @property
+    def failure(self) -> str:
+        """What failed of the checks, with its evidence."""
+        return self._trial.failed
+
+    @property
+    def hurries(self) -> bool:
+        """Whether taking back what failed must not wait for the next poll."""
+        return self.condemned is not None and not self._trial.tried
+
+    def tried(self) -> None:
+        """Taking it back is being tried."""
+        self._trial.tried = True
+
+    def answer(self, note: str) -> None:
+        """What came of taking it back; people read it with the reason."""
+        with self._lock:
+            self._trial.note, self.waiting = note, True
 
     @property
     def limited(self) -> bool:
@@ -207,11 +236,15 @@ class Enforcement:
             renewed = self._asked or self._superseded()
             if self._superseded():
                 self._begun, self._pending = set(), None
+                self._trial = Trial(self._next, self._next_seen)
+            self._trial.standing = self._next
             self.waiting = self._asked = False
             self._standing, seen, self._next_seen = self._next, self._next_seen, None
         if seen is not None:
             self._stopwatch.start(seen)
-        self._entries = entries(self._standing, self.territory)
+        # A plan says what would change; nothing of that can be verified before it has.
+        every = entries(self._standing, self.territory)
+        self._entries = tuple(entry for entry in every if self._around.may_write or entry.key != verifying.KEY)
         before, self._tracked = self._tracked, {}
         for entry in self._entries:
             key = (entry.kind, entry.name)
@@ -225,7 +258,13 @@ class Enforcement:
     def _told(self) -> EnvironmentStatus:
         """The status with the commit that was looked at: never a new commit with what an older one came to."""
         standing = self._standing
-        return replace(self._last, file=standing.file, commit=standing.commit, mode=standing.environment.mode.value)
+        return replace(
+            self._last,
+            file=standing.file,
+            commit=standing.commit,
+            mode=standing.environment.mode.value,
+            verified=self._trial.verified and not self._trial.failed if self._trial.asked else None,
+        )
 
     def _superseded(self) -> bool:
         return self._retired or self._next.environment != self._standing.environment
@@ -279,6 +318,9 @@ class Enforcement:
 
     def _take(self, entry: Entry, outcome: Outcome) -> None:
         tracked = self._tracked[entry.kind, entry.name]
+        if isinstance(outcome.live, LiveVerification):
+            self._trial.learn(outcome.live)
+            outcome = replace(outcome, reason=self._trial.shown(outcome))
         outcome = tracked.take(outcome)
         if outcome.attempts:
             self._stopwatch.written()
@@ -288,9 +330,23 @@ class Enforcement:
         if tracked.status:
             self._around.telling.resource(self.name, self._standing.commit, entry.kind, entry.name, outcome)
 
+    def _tell_trial(self) -> None:
+        """Once, when the checks of a commit have held, or have failed."""
+        news, tell, about = self._trial.news(), self._around.telling, (self.name, self._standing.commit)
+        live = self._live(verifying.KEY)
+        checks = live.checks if isinstance(live, LiveVerification) else ()
+        seen, now = self._trial.seen, self._clock.monotonic()
+        if news == "verified":
+            tell.verified(*about, None if seen is None else now - seen, checks)
+        elif news == "failed":
+            tell.verification_failed(*about, self._trial.failed, checks)
+
+    def _live(self, key: Key) -> Observation | None:
+        outcome = self._outcome(key)
+        return outcome.live if outcome else None
+
     def _maintenance(self) -> bool | None:
-        tracked = self._tracked.get(("maintenance", "maintenance"))
-        live = tracked.outcome.live if tracked and tracked.outcome else None
+        live = self._live(("maintenance", "maintenance"))
         if not isinstance(live, LiveMaintenance):
             return self._last.maintenance_enabled
         return live.enabled if live.enabled or self._standing.environment.maintenance is not None else None

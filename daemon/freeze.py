@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from daemon.wiring import Entry, Key
+from daemon.entry import Entry, Key
 from desired_state.history import Version
 from desired_state.in_force import Standing
 from desired_state.model import Environment, Service, Window

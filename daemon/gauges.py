@@ -59,6 +59,11 @@ def _of_environments(environments: tuple[EnvironmentStatus, ...]) -> Iterator[Me
         "Whether the maintenance page is live.",
         lambda e: None if e.maintenance_enabled is None else float(e.maintenance_enabled),
     )
+    yield each(
+        "trueup_verified",
+        "Whether the checks of the commit in force hold, where the file has any.",
+        lambda e: None if e.verified is None else float(e.verified),
+    )
 
 
 def _validity(status: Status) -> Metric:
@@ -76,6 +81,7 @@ def _of_resources(resources: list[tuple[str, ResourceStatus]]) -> Iterator[Metri
     advice: _Samples = []
     waiting: _Samples = []
     until: _Samples = []
+    checks: _Samples = []
     for environment, resource in resources:
         labels = (environment, resource.kind, resource.name)
         conditions += [((*labels, each.value), float(each is resource.condition)) for each in Condition]
@@ -85,6 +91,7 @@ def _of_resources(resources: list[tuple[str, ResourceStatus]]) -> Iterator[Metri
         if resource.wait:
             waiting.append(((*labels, resource.wait.kind), 1.0))
             until += [(labels, resource.wait.until.timestamp())] if resource.wait.until else []
+        checks += [((environment, c.name), float(c.ok)) for c in resource.checks if c.ok is not None]
         advice += [((*labels, kind), 1.0) for kind in sorted({each.type for each in resource.advice})]
     yield _gauge("trueup_resource_condition", "1 for the condition that holds.", (*_RESOURCE, "condition"), conditions)
     yield _gauge("trueup_resource_drift", "Fields that differ.", _RESOURCE, drift)
@@ -97,6 +104,12 @@ def _of_resources(resources: list[tuple[str, ResourceStatus]]) -> Iterator[Metri
     )
     yield _gauge(
         "trueup_changes_waiting_until_timestamp_seconds", "When the window opens that they wait for.", _RESOURCE, until
+    )
+    yield _gauge(
+        "trueup_verification_check",
+        "Whether a check of verify held when it was last made.",
+        ("environment", "check"),
+        checks,
     )
     yield _gauge("trueup_advice", "Something a person should know that is not drift.", (*_RESOURCE, "type"), advice)
 

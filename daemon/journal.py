@@ -14,7 +14,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from daemon import status_json
 from daemon.status import EnvironmentStatus, GitStatus, Status
-from desired_state.repository import Unreachable
+from desired_state.in_force import Standing
+from desired_state.repository import Commit, Unreachable
+from reconcilers.checks import Check
 from reconcilers.contract import Absent, Condition, Drift, Outcome, Result, Stalled, Superseded, Unseen
 from reconcilers.secrets import Moved
 from reconcilers.terraform import Failed
@@ -104,6 +106,30 @@ class Journal:
             logging.ERROR if report.error else logging.INFO, event, **named, pinned=report.commit[:12], **done
         )
 
+    def followed(self, standing: Standing, by: Commit | None) -> None:
+        """One line when another version of a file is in force."""
+        about = {"environment": standing.environment.environment, "commit": standing.commit, "file": standing.file}
+        about |= {"author": by.author, "subject": by.subject} if by else {}
+        self._log.info("in_force", **about)
+
+    def unkept(self, reason: str) -> None:
+        """One line, once, when what happens cannot be kept on disk."""
+        self._log.warning("events_not_kept", reason=reason)
+
+    def verified(self, environment: str, commit: str, seconds: float | None, checks: Iterable[Check]) -> None:
+        """One line when the checks of a commit have held."""
+        took = {} if seconds is None else {"seconds": round(seconds, 1)}
+        self._log.info("verified", environment=environment, commit=commit, checks=_evidence(checks), **took)
+
+    def verification_failed(self, environment: str, commit: str, reason: str, checks: Iterable[Check]) -> None:
+        """One line when a check has failed for so long that it counts."""
+        line = {"environment": environment, "commit": commit, "reason": reason, "checks": _evidence(checks)}
+        self._log.error("verification_failed", **line)
+
+    def reverted(self, environment: str, bad: str, commit: str, to: str) -> None:
+        """One line when a commit was pushed that takes another one's pins back."""
+        self._log.warning("reverted", environment=environment, reverted=bad, commit=commit, pins_of=to)
+
     def git(self, status: GitStatus) -> None:
         """One line when the head, or what is wrong with it, changed."""
         problems = [str(problem) for problem in status.problems]
@@ -157,6 +183,11 @@ def _facts(outcome: Outcome) -> dict[str, Any]:
         facts["error"] = type(outcome.error).__name__
         facts["traceback"] = frames(outcome.error)
     return facts
+
+
+def _evidence(checks: Iterable[Check]) -> list[str]:
+    words = {True: "holds", False: "fails", None: "could not be made"}
+    return _listed(f"{check.name} {words[check.ok]}: {check.evidence}" for check in checks)
 
 
 def _advice(outcome: Outcome) -> tuple[str, ...]:

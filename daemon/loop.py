@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from daemon.enforcement import FAST, Enforcement, Surroundings
+from daemon.reverting import take_back
 from daemon.status import GitStatus, Status
 from daemon.wiring import Territory, place
 from desired_state.in_force import InForce, Source, Standing
@@ -78,6 +79,11 @@ class Loop:
         return list(dict.fromkeys(enforcement.territory.connection.place for enforcement in self._all()))
 
     @property
+    def wants_poll(self) -> bool:
+        """Whether something has to be taken back by a commit, which must not wait for its interval."""
+        return any(enforcement.hurries for enforcement in self._all())
+
+    @property
     def unsettled(self) -> bool:
         """Whether a later pass may end otherwise than the last one did."""
         return any(enforcement.unsettled for enforcement in self._all())
@@ -109,6 +115,8 @@ class Loop:
         )
 
     def _poll(self) -> list[Place]:
+        for enforcement in self._all():
+            take_back(self._source, enforcement, self._around.telling)
         found: InForce | None
         try:
             found = self._source.poll()

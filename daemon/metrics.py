@@ -50,6 +50,14 @@ class Metrics:
         self._convergence = _timed(
             "trueup_convergence_seconds", "From a commit seen to all in sync.", ("environment",), _CONVERGENCE, made
         )
+        self._verification = _timed(
+            "trueup_verification_seconds",
+            "From a commit seen to its checks having held.",
+            ("environment",),
+            _CONVERGENCE,
+            made,
+        )
+        self._reverts = Counter("trueup_reverts", "Commits that trueup took back.", ("environment",), registry=made)
         self._applies = _timed(
             "trueup_infrastructure_apply_duration_seconds",
             "Length of a terraform apply, by how it ended.",
@@ -103,6 +111,14 @@ class Metrics:
         """From a commit seen to everything in sync with it."""
         self._convergence.labels(environment).observe(seconds)
 
+    def verified(self, environment: str, seconds: float) -> None:
+        """From a commit seen to its checks having held."""
+        self._verification.labels(environment).observe(seconds)
+
+    def reverted(self, environment: str) -> None:
+        """A commit was taken back."""
+        self._reverts.labels(environment).inc()
+
     def git_fetch(self, repository: str, result: str) -> None:
         """The repository was asked for its head."""
         for each in _FETCHES:
@@ -113,7 +129,8 @@ class Metrics:
     def forget(self, environment: str) -> None:
         """An environment has left the repository: its series go."""
         self._changed.pop(environment, None)
-        for metric in (self._changes, self._passes, self._first_write, self._convergence, self._applies):
+        timed = (self._passes, self._first_write, self._convergence, self._verification, self._applies)
+        for metric in (self._changes, self._reverts, *timed):
             metric.remove_by_labels({"environment": environment})
 
     def render(self) -> bytes:

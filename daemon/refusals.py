@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
+from daemon.entry import Entry, Key
 from daemon.tracked import Tracked
-from daemon.wiring import Entry, Key
 from desired_state.model import Environment, Mode
 from reconcilers.aws import Connection, sentence
 from reconcilers.contract import Change, Condition, Outcome, Refusal, Stalled

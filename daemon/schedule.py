@@ -90,6 +90,8 @@ class Schedule:
         try:
             if what is not None:
                 wait = self._loop.look(what)
+                if self._loop.wants_poll:
+                    self._soon(None, 0.0)
             else:
                 self._poll()
         finally:

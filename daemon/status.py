@@ -6,6 +6,7 @@ from datetime import datetime
 from desired_state.parse import Problem
 from reconcilers.contract import Advice, Ahead, Change, Condition, Drift, Wait
 from reconcilers.infrastructure import LiveInfrastructure
+from reconcilers.verification import Check
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +25,7 @@ class ResourceStatus:
     advice: tuple[Advice, ...] = ()
     wait: Wait | None = None  # what the changes wait for, where it is a calendar or a person
     infrastructure: LiveInfrastructure | None = None  # what terraform found, where this is about that
+    checks: tuple[Check, ...] = ()  # what was verified, where this is about that
 
     @property
     def drifts(self) -> tuple[Drift, ...]:
@@ -45,6 +47,7 @@ class EnvironmentStatus:
     last_pass: datetime | None = None
     last_in_sync: datetime | None = None
     maintenance_enabled: bool | None = None  # live; None: the file has no maintenance or it was never read
+    verified: bool | None = None  # whether the checks of this commit have held; None: the file has none
 
     @property
     def in_sync(self) -> bool:

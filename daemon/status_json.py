@@ -6,6 +6,7 @@ from typing import Any
 from daemon.plain import redacted
 from daemon.status import EnvironmentStatus, GitStatus, ResourceStatus, Status
 from desired_state.parse import Problem
+from reconcilers import verification
 from reconcilers.contract import Advice, Drift
 from reconcilers.infrastructure import LiveInfrastructure
 from reconcilers.terraform import Check
@@ -35,6 +36,7 @@ def environment(status: EnvironmentStatus) -> Json:
         "mode": status.mode,
         "valid": status.valid,
         "in_sync": status.in_sync,
+        "verified": status.verified,
         "last_pass": _instant(status.last_pass),
         "last_in_sync": _instant(status.last_in_sync),
         "maintenance_enabled": status.maintenance_enabled,
@@ -44,7 +46,8 @@ def environment(status: EnvironmentStatus) -> Json:
 
 def resource(status: ResourceStatus) -> Json:
     """One resource, its drift by field, and what a person should know of it."""
-    about = {"terraform": _terraform(status.infrastructure)} if status.infrastructure else {}
+    about: Json = {"terraform": _terraform(status.infrastructure)} if status.infrastructure else {}
+    about |= {"checks": [verified(each) for each in status.checks]} if status.checks else {}
     return {
         "kind": status.kind,
         "name": status.name,
@@ -70,6 +73,11 @@ def _terraform(live: LiveInfrastructure) -> Json:
         "check": check(live.check) if live.check else None,
         "apply": {"at": _instant(report.at), **applied(report)} if report else None,
     }
+
+
+def verified(found: verification.Check) -> Json:
+    """One check of `verify`, and what came of it."""
+    return {"check": redacted(found.name), "ok": found.ok, "evidence": redacted(found.evidence)}
 
 
 def check(found: Check) -> Json:

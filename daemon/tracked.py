@@ -4,10 +4,11 @@ from dataclasses import replace
 
 from daemon.brake import Brake
 from daemon.clock import Clock
+from daemon.entry import Entry
 from daemon.status import ResourceStatus
-from daemon.wiring import Entry
 from reconcilers.contract import Condition, Outcome
 from reconcilers.infrastructure import LiveInfrastructure
+from reconcilers.verification import LiveVerification
 
 NEVER = float("inf")
 
@@ -81,5 +82,6 @@ class Tracked:
             wait=outcome.wait,
             drifted_since=(known.drifted_since or now) if drifted else None,
             advice=outcome.live.advice,
+            checks=outcome.live.checks if isinstance(outcome.live, LiveVerification) else (),
             infrastructure=outcome.live if isinstance(outcome.live, LiveInfrastructure) else None,
         )

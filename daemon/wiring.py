@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from daemon.entry import Entry, Others, Run
+from daemon.verifying import verification
 from desired_state.in_force import Standing
 from desired_state.model import Database, Environment
 from reconcilers.aws import Connection, Place
@@ -21,34 +23,8 @@ from reconcilers.reconcile import reconcile
 from reconcilers.secrets import Secrets
 from reconcilers.standstill import Standstill
 from reconcilers.switch import Switches
+from reconcilers.verification import VerificationReconciler
 from reconcilers.workshop import Workshop
-
-Key = tuple[str, str]
-"""The kind and the name of an entry."""
-Others = Callable[[Key], Outcome | None]
-"""What the last look at another entry of the same file came to; None: there was none yet."""
-Run = Callable[[Gate, Others], Outcome]
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One entry of a file, ready to be reconciled."""
-
-    kind: str
-    name: str
-    run: Run
-    waits_for: tuple[str, ...] = ()  # the databases that must be settled first
-    needs: tuple[str, ...] = ()  # the infrastructure that must be settled first
-    depends_on: tuple[str, ...] = ()  # the databases whose move changes what it must be
-    waits_for_services: bool = False  # leaving maintenance comes last of all
-    named: bool = True  # False: the file says nothing of it, so it is shown only when there is something to say
-    service: ServicePin | None = None  # what the batched reads of a pass need to know
-    renew: Callable[[], None] = lambda: None  # a commit, or a person who asks again: what rests is tried at once
-
-    @property
-    def key(self) -> Key:
-        """Its kind and its name."""
-        return self.kind, self.name
 
 
 class Territory:
@@ -73,6 +49,7 @@ class Territory:
         self.databases = DatabaseReconciler(connection, self._secrets, self._rds, self._switches, standstill)
         self.backups = BackupReads(self._rds, self._switches)
         self.maintenance = MaintenanceReconciler(connection, monotonic)
+        self.verification = VerificationReconciler(connection, monotonic)
         self.infrastructure = InfrastructureReconciler(connection, workshop) if workshop else None
 
     def is_moving(self, database: Database) -> bool:
@@ -98,12 +75,14 @@ def place(environment: Environment) -> Place:
 
 
 def entries(standing: Standing, territory: Territory) -> tuple[Entry, ...]:
-    """Enter maintenance → infrastructure → databases → services → leave maintenance."""
+    """Enter maintenance → infrastructure → databases → services → leave maintenance → verify."""
     environment = standing.environment
     maintenance = _maintenance(standing, territory)
+    verify = environment.verify
+    last = (verification(standing, verify, territory.verification),) if verify is not None else ()
     entering = environment.maintenance is not None and environment.maintenance.enabled
     middle = (*_infrastructure(standing, territory), *_databases(standing, territory), *_services(standing, territory))
-    return (maintenance, *middle) if entering else (*middle, maintenance)
+    return (maintenance, *middle, *last) if entering else (*middle, maintenance, *last)
 
 
 def _maintenance(standing: Standing, territory: Territory) -> Entry:

@@ -6,8 +6,10 @@ import os
 import re
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
@@ -58,12 +60,17 @@ _HELPER: Final = (
     'printf "username=%s\\npassword=%s\\n" "$TRUEUP_GIT_USERNAME" "$TRUEUP_GIT_TOKEN"; }; f'
 )
 _SCP: Final = re.compile(r"(?:[A-Za-z0-9._-]+@)?[A-Za-z0-9.-]+:(?!//)[^\s]+")
+_RULE: Final = re.compile(r"remote:[\s=*#-]*")  # a line that a server draws around what it says
 _SECURE: Final = ("https", "ssh", "file")
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 
 class Failed(Exception):
-    """A git command ended with an error; the message is its own last words."""
+    """A git command ended with an error; the message is its own last words. `told`: all that it said, unfit to show."""
+
+    def __init__(self, message: str, told: str = "") -> None:
+        super().__init__(message)
+        self.told = told
 
 
 class Refused(Exception):
@@ -113,10 +120,18 @@ def shown_location(location: str) -> str:
 
 
 def git(
-    *words: str, timeout: float, folder: Path | None = None, remote: Remote | None = None, told: bytes = b""
+    *words: str,
+    timeout: float,
+    folder: Path | None = None,
+    remote: Remote | None = None,
+    told: bytes = b"",
+    also: Mapping[str, str] = MappingProxyType({}),
 ) -> bytes:
-    """What a git command prints, `told` on its standard input. Failed: an error, or no end within `timeout` seconds."""
-    environ = {name: os.environ[name] for name in _KEPT if name in os.environ} | _FIXED
+    """What a git command prints, `told` on its standard input. Failed: an error, or no end within `timeout` seconds.
+
+    `also`: variables of its environment that belong to this one command, like who commits.
+    """
+    environ = {name: os.environ[name] for name in _KEPT if name in os.environ} | _FIXED | dict(also)
     settings = [*_SETTINGS]
     if remote and remote.credentials["TRUEUP_GIT_TOKEN"]:
         environ |= remote.credentials
@@ -138,6 +153,32 @@ def git(
     return _ended(process, words[0], timeout, told)
 
 
+def own_git(*words: str, folder: Path, shown: bool = False, timeout: float | None = None) -> str:
+    """What a git command prints to whoever works in a folder: with their identity, hooks, signing and credentials.
+
+    `shown`: it says it to them, on stderr, and may ask them, as when they type it. Failed: an error, or no end.
+    """
+    here = {} if shown else {"GIT_OPTIONAL_LOCKS": "0"}
+    try:
+        done = subprocess.run(
+            ["git", *words],
+            cwd=folder,
+            env=os.environ | here,
+            stdin=None if shown else subprocess.DEVNULL,
+            stdout=sys.stderr.fileno() if shown else subprocess.PIPE,
+            stderr=None if shown else subprocess.PIPE,
+            timeout=timeout,
+            check=False,
+        )
+    except FileNotFoundError:
+        raise Failed("the program git is not installed") from None
+    except subprocess.TimeoutExpired:
+        raise Failed(f"git {words[0]} did not end within {timeout:g} seconds") from None
+    if done.returncode:
+        raise Failed(_last_words(done.stderr or b"") or f"git {words[0]} ended with {done.returncode}")
+    return (done.stdout or b"").decode(errors="surrogateescape").rstrip("\n")
+
+
 def _ended(process: subprocess.Popen[bytes], verb: str, timeout: float, told: bytes) -> bytes:
     with process:
         try:
@@ -149,13 +190,15 @@ def _ended(process: subprocess.Popen[bytes], verb: str, timeout: float, told: by
                 raise Failed(f"git {verb} did not end within {timeout:g} seconds") from None
             raise
     if process.returncode:
-        raise Failed(_last_words(err) or f"git {verb} ended with {process.returncode}")
+        said = (out + err).decode(errors="replace")
+        raise Failed(_last_words(err) or f"git {verb} ended with {process.returncode}", said)
     return out
 
 
 def _last_words(err: bytes) -> str:
-    lines = [line.strip() for line in err.decode(errors="replace").splitlines() if line.strip()]
-    telling = [line for line in lines if line.startswith(("fatal:", "error:", "remote:"))] or lines
+    lines = [line.strip() for line in err.decode(errors="replace").splitlines()]
+    lines = [line for line in lines if line and not _RULE.fullmatch(line)]
+    telling = [line for line in lines if line.startswith(("fatal:", "error:", "ERROR:", "remote:"))] or lines
     said = "; ".join(line.removeprefix("fatal: ").removeprefix("error: ") for line in telling[:3])
     # Whatever a server says is printed: nothing of it may move a cursor or carry credentials.
     said = re.sub(r"://[^/@\s]*@", "://", said)

@@ -14,6 +14,7 @@ from desired_state.history import earlier as other_versions
 from desired_state.model import Aws, Dns, Environment, Service
 from desired_state.ownership import Claim, claims
 from desired_state.parse import LARGEST, Invalid, Problem, parse
+from desired_state.proposal import Author, push
 from desired_state.repository import Blob, Commit, Damaged, Repository, Unreachable, checked_path, committed
 from desired_state.values import FrozenMap
 
@@ -64,6 +65,7 @@ Versions = Mapping[str, Standing]
 
 _Named = tuple[Claim, Aws | None, str, Service | Dns | None]
 
+_OURSELVES: Final = Author("trueup", "trueup@localhost")
 _EARLIER: Final = 10
 """How many versions of a file are looked through for what they named."""
 
@@ -111,6 +113,14 @@ class Source:
             read = self._parsed(standing.file, blob)
             content = self._repository.read(blob) if blob.is_plain and blob.size <= LARGEST else b""
             yield replace(_version(commit, read), content=content)
+
+    def push(self, standing: Standing, content: bytes, message: str) -> str:
+        """Commit another text of a file on top of the version in force, as trueup, and push it. Returns the commit.
+
+        Moved, NotAllowed, Unreachable, Damaged: as `proposal.push`.
+        """
+        repository = self._repository
+        return push(repository, standing.commit, standing.file, content, message, _OURSELVES, repository.branch)
 
     def before(self, standing: Standing) -> Environment | None:
         """The last good version of a file that said something else; None where the branch has none."""

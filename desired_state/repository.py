@@ -23,6 +23,7 @@ __all__ = [
     "Refused",
     "Repository",
     "Unreachable",
+    "checked_branch",
     "checked_path",
     "committed",
     "committed_versions",
@@ -82,31 +83,37 @@ class Repository:
     """One branch of a repository, and the bare copy of it below `cache`. `timeout`: seconds for one git command."""
 
     def __init__(self, location: str, branch: str, cache: Path, *, timeout: float = 20.0) -> None:
-        if not _BRANCH.fullmatch(branch) or branch.endswith(("/", ".")):
-            raise Refused("the branch is not one that git allows; write its name without refs/heads/")
         self.location = location  # it may hold credentials
-        self._remote = Remote(location)
-        self._shown = shown_location(location)
-        self._branch = branch
-        self._timeout = timeout
-        self._folder = cache.absolute() / f"{sha256(self._remote.address.encode()).hexdigest()[:16]}.git"
+        self.remote = Remote(location)
+        self.shown = shown_location(location)
+        self.branch = checked_branch(branch)
+        self.timeout = timeout
+        self.folder = cache.absolute() / f"{sha256(self.remote.address.encode()).hexdigest()[:16]}.git"
         self._ref = f"refs/trueup/{branch}"
         self._prepared = False
 
     def head(self) -> str:
         """The commit that the branch is at now: one ls-remote. Unreachable: no answer, or no such branch."""
-        name = f"refs/heads/{self._branch}"
-        told = self._ask("ls-remote", "--", self._remote.address, name).decode(errors="replace")
-        found = next((line.split("\t")[0] for line in told.splitlines() if line.endswith(f"\t{name}")), "")
-        if not re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", found):
-            raise Unreachable(f"{self._shown} has no branch {self._branch}; create it, or name another --branch")
+        found = self.tip(self.branch)
+        if not found:
+            raise Unreachable(f"{self.shown} has no branch {self.branch}; create it, or name another --branch")
         return found
+
+    def tip(self, branch: str) -> str:
+        """The commit that any branch is at now; empty where there is none such. Unreachable: no answer."""
+        name = f"refs/heads/{branch}"
+        told = self._ask("ls-remote", "--", self.remote.address, name).decode(errors="replace")
+        found = next((line.split("\t")[0] for line in told.splitlines() if line.endswith(f"\t{name}")), "")
+        return found if re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", found) else ""
 
     def fetch(self) -> str:
         """The commit that the branch is at, now with its last commits in the copy. Unreachable: no answer."""
-        head = self.head()
-        incoming = f"{self._ref}-incoming"
-        refspec = f"+refs/heads/{self._branch}:{incoming}"
+        return self.fetched(self.branch, self.head())
+
+    def fetched(self, branch: str, head: str) -> str:
+        """The same of a branch that was at `head` when it was looked at."""
+        incoming = f"refs/trueup/{branch}-incoming"
+        refspec = f"+refs/heads/{branch}:{incoming}"
         options = (
             "--quiet",
             "--no-tags",
@@ -114,9 +121,9 @@ class Repository:
             "--no-write-fetch-head",
             f"--depth={FURTHEST + 1}",
         )
-        with self._locked():
+        with self.locked():
             self._prepare(sha256_ids=len(head) == 64)
-            self._ask("fetch", *options, "--", self._remote.address, refspec, folder=self._folder)
+            self._ask("fetch", *options, "--", self.remote.address, refspec, folder=self.folder)
             return self._look("rev-parse", "--verify", f"{incoming}^{{commit}}").decode().strip()
 
     def known(self) -> str:
@@ -128,13 +135,13 @@ class Repository:
 
     def accept(self, commit: str) -> None:
         """Remember the commit, for a time when the repository does not answer."""
-        with self._locked():
+        with self.locked():
             self._look("update-ref", self._ref, commit)
 
     def discard(self) -> None:
         """Give the copy up, so that the next fetch starts anew."""
-        with self._locked():
-            shutil.rmtree(self._folder, ignore_errors=True)
+        with self.locked():
+            shutil.rmtree(self.folder, ignore_errors=True)
             self._prepared = False
 
     def history(self, commit: str) -> list[str]:
@@ -191,45 +198,45 @@ class Repository:
     def _ask(self, *words: str, folder: Path | None = None) -> bytes:
         """A command that talks to the other side."""
         try:
-            return git(*words, timeout=self._timeout, folder=folder, remote=self._remote)
+            return git(*words, timeout=self.timeout, folder=folder, remote=self.remote)
         except Failed as error:
-            raise Unreachable(f"{self._shown}: {error}") from None
+            raise Unreachable(f"{self.shown}: {error}") from None
 
     def _look(self, *words: str) -> bytes:
         """A command on the copy alone."""
         try:
-            return git(*words, timeout=self._timeout, folder=self._folder)
+            return git(*words, timeout=self.timeout, folder=self.folder)
         except Failed as error:
             raise Damaged(str(error)) from None
 
     def _prepare(self, *, sha256_ids: bool) -> None:
         """A bare copy with settings of ours and no others: git would run programs that its settings name."""
-        if self._prepared and self._folder.exists():
+        if self._prepared and self.folder.exists():
             return
         kind = "sha256" if sha256_ids else "sha1"
-        if not (self._folder / "HEAD").exists():
-            shutil.rmtree(self._folder, ignore_errors=True)
-            git("init", "--quiet", "--bare", "--template=", f"--object-format={kind}", str(self._folder), timeout=20)
+        if not (self.folder / "HEAD").exists():
+            shutil.rmtree(self.folder, ignore_errors=True)
+            git("init", "--quiet", "--bare", "--template=", f"--object-format={kind}", str(self.folder), timeout=20)
         version, extension = ("1", "[extensions]\n\tobjectformat = sha256\n") if sha256_ids else ("0", "")
         settings = f"[core]\n\trepositoryformatversion = {version}\n\tbare = true\n{extension}"
-        (self._folder / "config").write_text(settings)
-        for left in self._folder.rglob("*.lock"):  # of a process that was killed: nobody else holds ours
+        (self.folder / "config").write_text(settings)
+        for left in self.folder.rglob("*.lock"):  # of a process that was killed: nobody else holds ours
             left.unlink(missing_ok=True)
         self._prepared = True
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def locked(self) -> Iterator[None]:
         """One process at a time changes the copy: `plan` may run beside the daemon."""
         try:
-            self._folder.parent.mkdir(parents=True, exist_ok=True)
-            lock = os.open(f"{self._folder}.busy", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self.folder.parent.mkdir(parents=True, exist_ok=True)
+            lock = os.open(f"{self.folder}.busy", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise Unreachable(f"the cache folder {self._folder.parent} cannot be written: {error.strerror}") from None
+            raise Unreachable(f"the cache folder {self.folder.parent} cannot be written: {error.strerror}") from None
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
         except Failed as error:
-            raise Unreachable(f"{self._shown}: {error}") from None
+            raise Unreachable(f"{self.shown}: {error}") from None
         finally:
             os.close(lock)
 
@@ -276,6 +283,13 @@ def repository_of(file: Path, *, timeout: float = 5.0) -> str:
     except Failed:
         return ""
     return told.decode(errors="surrogateescape").removesuffix("\n")
+
+
+def checked_branch(name: str) -> str:
+    """The name of a branch. Refused: git allows none such."""
+    if not _BRANCH.fullmatch(name) or name.endswith(("/", ".")):
+        raise Refused("the branch is not one that git allows; write its name without refs/heads/")
+    return name
 
 
 def checked_path(path: str) -> str:

@@ -16,12 +16,15 @@ from desired_state.values import Part, shown, wrong
 from desired_state.words import EntryName, LoadBalancerName
 
 _LONGEST_URL: Final = 2048
+_LABEL: Final = "[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_HOST: Final = rf"(?=.{{1,254}}$){_LABEL}(?:\.{_LABEL})*\.?"
 _LONGEST_TEXT: Final = 1024
 _MOST_URLS: Final = 20
 _MOST_ALARMS: Final = 100  # DescribeAlarms takes no more names at once
 _LONGEST_LOOK_BACK: Final = timedelta(hours=1)
 _SLOWEST: Final = timedelta(seconds=60)
-_METADATA: Final = ("169.254.0.0/16", "fe80::/10", "fd00:ec2::/32")
+_METADATA: Final = tuple(ipaddress.ip_network(each) for each in ("169.254.0.0/16", "fe80::/10", "fd00:ec2::/32"))
+_CARRIERS: Final = tuple(ipaddress.IPv6Network(each) for each in ("::/96", "::ffff:0:0/96", "64:ff9b::/96"))
 
 
 class OnFailure(StrEnum):
@@ -37,29 +40,50 @@ def _check_url(text: str) -> str:
         raise wrong("is not a URL", "write it in full, with %20 for a space")
     try:
         parts = urlsplit(text)
-        host, _ = parts.hostname or "", parts.port
+        host, port = parts.hostname or "", parts.port
     except ValueError:
         raise wrong("is not a URL", "write it in full, such as https://api.example.com/health") from None
-    if parts.scheme not in ("http", "https") or not host:
+    if parts.scheme not in ("http", "https") or not host or port == 0:
         raise wrong("is not an http URL", "write it in full, such as https://api.example.com/health")
     if parts.username is not None or parts.password is not None:
         raise wrong("holds a user name or a password", "take it out: no secret may stand in the file")
+    _check_host(host, in_brackets="[" in parts.netloc)
     if parts.fragment:
         raise wrong("has a part behind #, which no server receives", "remove it")
-    if is_metadata(host):
-        raise wrong("leads to the metadata service of the machine", "write the address of the service")
     return text
 
 
-def is_metadata(host: str) -> bool:
-    """Whether an address is link-local or of a metadata service: never asked, whatever leads there."""
+def _check_host(host: str, *, in_brackets: bool) -> None:
+    if is_metadata(host):
+        raise wrong("leads to the metadata service of the machine", "write the address of the service")
+    # 2852039166, 0xa9fea9fe and 0251.0376.0251.0376 are addresses too to the resolver, and no reviewer can read them.
+    is_odd = re.fullmatch("[0-9]+|0x[0-9a-f]*", host.rstrip(".").rpartition(".")[2]) and not _is_address(host)
+    is_name = not in_brackets and re.fullmatch(_HOST, host)
+    if is_odd or not (is_name or _is_address(host)):
+        raise wrong("has a host that is neither a name nor an address", "write a name, or an address such as 10.0.0.7")
+
+
+def _is_address(host: str) -> bool:
     try:
-        address = ipaddress.ip_address(host.partition("%")[0])
+        return ipaddress.ip_address(host).version in (4, 6)
     except ValueError:
         return False
-    address = getattr(address, "ipv4_mapped", None) or address
-    networks = (ipaddress.ip_network(each) for each in _METADATA)
-    return any(address in network for network in networks if network.version == address.version)
+
+
+def is_metadata(host: str) -> bool:
+    """Whether an address is link-local or of a metadata service: never asked, whatever leads there.
+
+    An IPv6 address that carries an IPv4 one counts as that. A name does not lead anywhere yet: what it resolves to is
+    asked about once it is connected to.
+    """
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0].rstrip("."))
+    except ValueError:
+        return False
+    if isinstance(address, ipaddress.IPv6Address):
+        carried = any(address in network for network in _CARRIERS)
+        address = address.sixtofour or (ipaddress.IPv4Address(address.packed[-4:]) if carried else address)
+    return any(address in network for network in _METADATA if network.version == address.version)
 
 
 def _check_text(text: str) -> str:

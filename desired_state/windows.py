@@ -16,7 +16,8 @@ _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _DAY: Final = "|".join(_DAYS)
 _CLOCK: Final = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
 _ALLOW: Final = rf"(?:(?:{_DAY})(?:-(?:{_DAY}))?(?:,(?:{_DAY})(?:-(?:{_DAY}))?)* )?(?:{_CLOCK})-(?:{_CLOCK}|24:00)"
-_WEEK: Final = 8  # days that are looked through for an opening: a week and what is left of today
+_AHEAD: Final = 15  # days that are looked through for an opening: two weeks, for summer time may skip a window of one
+_LOCAL: Final = ("localtime", "posixrules", "Factory")  # what these mean depends on the machine
 
 
 def _check_allow(text: str) -> str:
@@ -31,6 +32,8 @@ def _check_allow(text: str) -> str:
 
 
 def _check_zone(name: str) -> str:
+    if name in _LOCAL:
+        raise wrong(f"{shown(name)} means another time on every machine", "write one such as America/New_York or UTC")
     try:
         ZoneInfo(name if re.fullmatch("[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+){0,2}", name) else "?")
     except (ZoneInfoNotFoundError, OSError, ValueError):
@@ -60,14 +63,20 @@ class Window(Part):
         return frozenset(found)
 
     def spans(self, now: datetime) -> Iterator[tuple[datetime, datetime]]:
-        """When it opens and closes, from the one that began yesterday to a week ahead, in UTC."""
+        """When it opens and closes, from the one that began yesterday to two weeks ahead, in UTC.
+
+        One that lies within the hour that the change to summer time skips is left out on that day.
+        """
         opens, closes = self.allow.rpartition(" ")[2].split("-")
         today = now.astimezone(ZoneInfo(self.timezone)).date()
-        for step in range(-1, _WEEK):
+        days, over_midnight = self.days, closes <= opens
+        for step in range(-1, _AHEAD):
             day = today + timedelta(days=step)
-            if day.weekday() in self.days:
-                over_midnight = closes <= opens
-                yield self._at(day, opens), self._at(day + timedelta(days=over_midnight), closes)
+            if day.weekday() not in days:
+                continue
+            start, end = self._at(day, opens), self._at(day + timedelta(days=over_midnight), closes)
+            if start < end:
+                yield start, end
 
     def _at(self, day: date, clock: str) -> datetime:
         """An hour that the change to summer time skips is the one after it; of one that comes twice, the first."""

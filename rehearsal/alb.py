@@ -1,7 +1,7 @@
 """An Application Load Balancer at work: what it does with a request, by the listeners and rules that moto holds."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from rehearsal import moto_app
@@ -23,6 +23,21 @@ def route(region: str, load_balancer: str, port: int, host: str, path: str) -> P
     defaults = [r for r in listener.rules.values() if _is_default(r)]
     chosen = next((rule for rule in rules if _matches(rule.conditions, host, path)), defaults[0])
     return _outcome(backend, chosen, listener.default_actions if chosen is defaults[0] else chosen.actions)
+
+
+def host_of(listener: Any, groups: Collection[str]) -> str | None:
+    """A host whose requests this listener forwards to one of these target groups; None: it forwards none there.
+
+    Empty where any host will do.
+    """
+    for rule in sorted(listener.rules.values(), key=_is_default):
+        actions = listener.default_actions if _is_default(rule) else rule.actions
+        if any(arn in groups for action in actions for arn, _ in _targets(action.data)):
+            conditions: list[Params] = [] if _is_default(rule) else rule.conditions
+            named: Params = next((each for each in conditions if each["Field"] == "host-header"), {})
+            values = named.get("HostHeaderConfig", {}).get("Values") or named.get("Values") or [""]
+            return str(values[0]).replace("*", "any")
+    return None
 
 
 def _outcome(backend: Any, rule: Any, actions: list[Any]) -> Params:

@@ -30,6 +30,9 @@ class Control:
             ("POST", "clock"): self._clock,
             ("POST", "images"): self._image,
             ("POST", "commands"): self._command,
+            ("POST", "alarms"): lambda sent: layer.health.alarm(**sent),
+            ("POST", "logs"): lambda sent: layer.health.log(**sent),
+            ("POST", "targets"): lambda sent: layer.health.mark_targets(**sent),
             ("POST", "families"): lambda sent: self._layer.ecs.number_from(**sent),
             ("POST", "snapshots"): lambda sent: databases.snapshot(**_with_instant(sent)),
             ("POST", "snapshots/status"): lambda sent: databases.snapshot_status(**sent),
@@ -95,6 +98,8 @@ class Control:
             self._layer.images.push(sent["image"], datetime.fromisoformat(sent["pushed_at"]))
         if "bad" in sent:
             self.mark(sent["image"], bad=bool(sent["bad"]))
+        if "sick" in sent:
+            self._layer.images.mark_sick(sent["image"], sick=bool(sent["sick"]))
 
     def _alb(self, sent: Document) -> Document:
         region = sent.get("region", "us-east-1")

@@ -1,11 +1,12 @@
 """ECS as AWS runs it: the operations that the rehearsal answers itself, region by region."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from rehearsal import ecs_clusters, ecs_definitions, ecs_run, ecs_services, ecs_tasks, run_log
 from rehearsal.clock import Clock, Pace
 from rehearsal.ecs_state import Params, Region, Registry
 from rehearsal.run_values import Script
+from rehearsal.service_values import Service
 from rehearsal.wire import Answer, Call, Unsupported, told
 
 _OPERATIONS: Mapping[str, Callable[[Region, Params], Params | bytes]] = {
@@ -76,6 +77,13 @@ class Ecs:
         """An image that was bad is good again."""
         for region in self._regions.values():
             ecs_services.heal(region)
+
+    def services(self) -> Iterator[tuple[str, Service]]:
+        """Every service with the name of its region, with every step that is due."""
+        for name, region in self._regions.items():
+            for timeline in region.services.values():
+                region.settle(timeline)
+                yield name, timeline.present
 
     def has_service(self, region: str, cluster: str, name: str) -> bool:
         timeline = self.region(region).services.get((cluster, name))

@@ -14,10 +14,18 @@ class Images:
 
     def __init__(self) -> None:
         self._bad: set[str] = set()
+        self._sick: set[str] = set()
 
     def mark(self, image: str, *, bad: bool) -> None:
         """From its next deployment on, no task of this image becomes healthy."""
         (self._bad.add if bad else self._bad.discard)(image)
+
+    def mark_sick(self, image: str, *, sick: bool) -> None:
+        """ECS finds its tasks healthy, and whoever uses them gets an error."""
+        (self._sick.add if sick else self._sick.discard)(image)
+
+    def is_sick(self, image: str) -> bool:
+        return image in self._sick
 
     def is_bad(self, image: str) -> bool:
         return image in self._bad or self._pushed(image) == ""

@@ -3,12 +3,13 @@
 import threading
 from dataclasses import replace
 
-from rehearsal import elb, faults, route53
+from rehearsal import elb, faults, log_search, route53
 from rehearsal.autoscaling import Autoscaling
 from rehearsal.calls import Entry, entry
 from rehearsal.clock import Clock, Pace
 from rehearsal.ecs import Ecs
 from rehearsal.faults import Fault, Faults
+from rehearsal.health import Health
 from rehearsal.images import Images
 from rehearsal.limits import Limits
 from rehearsal.moto_app import Moto
@@ -27,6 +28,7 @@ class Layer:
         self.calls: list[Entry] = []
         self.closing = threading.Event()
         self.ecs = Ecs(clock, pace, self.images)
+        self.health = Health(clock, pace, self.ecs, self.images)
         self.secrets = Secrets(clock)
         self.autoscaling = Autoscaling(clock, self.ecs.has_service)
         self.databases = Databases(clock, pace)
@@ -74,9 +76,11 @@ class Layer:
         if call.service == "application-autoscaling":
             return self.autoscaling.answer(call)
         if call.service == "elbv2":
-            return self._ask_moto(elb.checked(call))
+            return self.health.answer(call) or self._ask_moto(elb.checked(call))
         if call.service == "logs":
             self.ecs.pour()
+            if call.operation == "FilterLogEvents":
+                return log_search.answer(call)
         if call.service == "rds" and (answer := self.databases.answer(call, ago=ago)):
             return answer
         if call.service == "route53" and (answer := route53.answer(call, self.clock.now())):

@@ -56,6 +56,13 @@ def logs(region: str) -> Any:
     return logs_backends[ACCOUNT][region]
 
 
+def cloudwatch(region: str) -> Any:
+    """moto's own state of CloudWatch."""
+    from moto.cloudwatch.models import cloudwatch_backends
+
+    return cloudwatch_backends[ACCOUNT][region]
+
+
 def ec2(region: str) -> Any:
     """moto's own state of EC2."""
     from moto.ec2.models import ec2_backends

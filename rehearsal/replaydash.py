@@ -10,10 +10,10 @@ from typing import Any
 from rehearsal import replaydash_data, replaydash_network, replaydash_tasks
 from rehearsal import replaydash_names as names
 from rehearsal.caller import Caller
-from rehearsal.replaydash_names import API, BAD_TAG, CLUSTER, GOOD_TAG, REGION, WORKER, ago, image
+from rehearsal.replaydash_names import API, BAD_TAG, CLUSTER, GOOD_TAG, REGION, SICK_TAG, WORKER, ago, image
 from rehearsal.replaydash_network import Network
 
-__all__ = ["BAD_TAG", "GOOD_TAG", "seed"]  # every other name is in replaydash_names
+__all__ = ["BAD_TAG", "GOOD_TAG", "SICK_TAG", "seed"]  # every other name is in replaydash_names
 
 _PAST = timedelta(days=20)
 _BUILD = timedelta(minutes=12)  # from the push of an image to its release
@@ -44,9 +44,10 @@ def seed(url: str) -> None:
     caller.aws("ecs").create_cluster(clusterName=CLUSTER, settings=[{"name": "containerInsights", "value": "enabled"}])
     _live_through(caller, (_api(network, group), _worker(network)), secret, end)
     replaydash_data.snapshots(caller, end)
-    for tag in (GOOD_TAG, BAD_TAG):
+    for tag in (GOOD_TAG, BAD_TAG, SICK_TAG):
         _push(caller, API, tag, end - ago(tag))
     caller.ask("images", image=image(API, BAD_TAG), bad=True)
+    caller.ask("images", image=image(API, SICK_TAG), sick=True)
 
 
 def _live_through(caller: Caller, services: tuple[_Service, ...], secret: str, end: datetime) -> None:

@@ -27,6 +27,7 @@ LIVE_REVISION, PREVIOUS_REVISION = 124, 123
 LIVE_TAG, PREVIOUS_TAG = API_RELEASES[LIVE_REVISION], API_RELEASES[PREVIOUS_REVISION]
 GOOD_TAG = "v20240229-110000"  # pushed, never released, and well
 BAD_TAG = "v20240301-101500"  # pushed, never released, and no task of it becomes healthy
+SICK_TAG = "v20240229-163000"  # pushed, never released; ECS finds its tasks healthy, and users get an error
 
 TODAY = datetime(2024, 3, 1, 15, 0)  # noqa: DTZ001 - it is only subtracted from the times in the names above
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from rehearsal.clock import Clock, Pace
 from rehearsal.faults import Fault
 from rehearsal.run_values import Script
-from rehearsal.wire import Answer, Request
+from rehearsal.wire import APP, Answer, Request
 
 
 class Rehearsal:
@@ -119,6 +119,9 @@ class Rehearsal:
 
     def answer(self, request: Request) -> Answer:
         """The answer to one HTTP request."""
+        if request.path.startswith(APP):
+            with self._layer.lock:
+                return self._layer.health.app(request.path)
         asked = self._control if request.path.startswith("/rehearsal/") else self._layer
         return asked.answer(request)
 

@@ -9,6 +9,8 @@ from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
 
 ACCOUNT = "123456789012"
+APP = "/_rehearsal/app/"
+"""Below this the services answer over HTTP, as their users would find them: /_rehearsal/app/SERVICE/health."""
 
 # The name that boto3 has for what the signature calls otherwise.
 _CLIENTS = {"elasticloadbalancing": "elbv2", "monitoring": "cloudwatch", "tagging": "resourcegroupstaggingapi"}

@@ -14,6 +14,7 @@ from desired_state.repository import Unreachable
 from reconcilers.aws import Place
 from reconcilers.contract import Change, Drift, Observation
 from reconcilers.maintenance import LiveMaintenance
+from reconcilers.verification import Check, LiveVerification, VerificationPin
 
 HEAD = "version: 1\nenvironment: {name}\naws: {{region: {region}{account}}}\nmode: {mode}\n"
 EPOCH = datetime(2024, 2, 24, 12, tzinfo=UTC)
@@ -43,6 +44,8 @@ class Told:
         self.first_writes: list[tuple[str, float]] = []
         self.convergences: list[tuple[str, float]] = []
         self.polls: list[Any] = []
+        self.trials: list[tuple[str, str, str]] = []
+        self.reverts: list[tuple[str, str, str, str]] = []
         self.left: list[str] = []
         self.failures: list[tuple[str, str]] = []
 
@@ -58,6 +61,15 @@ class Told:
 
     def converged(self, environment: str, seconds: float) -> None:
         self.convergences.append((environment, seconds))
+
+    def verified(self, environment: str, commit: str, seconds: float | None, checks: Any) -> None:
+        self.trials.append((environment, commit, "verified"))
+
+    def verification_failed(self, environment: str, commit: str, reason: str, checks: Any) -> None:
+        self.trials.append((environment, commit, reason))
+
+    def reverted(self, environment: str, bad: str, commit: str, to: str) -> None:
+        self.reverts.append((environment, bad, commit, to))
 
     def polled(self, status: Any) -> None:
         self.polls.append(status)
@@ -135,6 +147,33 @@ class Kind:
         return self.verb
 
 
+class Checks(Kind):
+    """Verification: says what it is told to, and remembers what it was asked."""
+
+    def __init__(self, connection: Any) -> None:
+        super().__init__(connection, lambda _: None)
+        self.pins: list[VerificationPin] = []
+        self.failed = ""
+        self.verified = True
+
+    def observe(self, pin: VerificationPin) -> Observation:
+        self.pins.append(pin)
+        self.before("verification")
+        if pin.settling:
+            return LiveVerification(settling=pin.settling)
+        failed = f"verification: {self.failed}" if self.failed else ""
+        return LiveVerification(
+            checks=(Check("running tasks", ok=not failed, evidence="4 of 4"),),
+            verified=self.verified and not failed,
+            failed=failed,
+            blocked=failed,
+            settling="" if self.verified or failed else "20 s of 60 s",
+        )
+
+    def diff(self, pin: Any, live: Any) -> Iterator[Change]:
+        return iter(())
+
+
 class Page(Kind):
     """Maintenance: the one kind that the daemon looks into."""
 
@@ -166,11 +205,12 @@ class Ground:
 
     def __init__(self, place: Place = Place("us-east-1")) -> None:  # noqa: B008 — frozen
         self.connection = SimpleNamespace(
-            place=place, guard=lambda: None, writes_in_flight=0, account=lambda: "123456789012"
+            place=place, guard=lambda: None, writes_in_flight=0, account=lambda: "123456789012", now=lambda: EPOCH
         )
         self.services = Kind(self.connection, _count)
         self.databases = Kind(self.connection, _endpoint, verb=Publish)
         self.maintenance = Page(self.connection, _page)
+        self.verification = Checks(self.connection)
         self.passes: list[list[str]] = []
 
     def new_pass(self, due: Iterable[Any]) -> None:

@@ -5,13 +5,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from daemon import freeze
-from daemon.wiring import Entry
+from daemon.entry import Entry
 from desired_state.history import Version
 from desired_state.in_force import Standing
 from desired_state.model import Environment
 from desired_state.parse import parse
 from desired_state.repository import Commit
 from reconcilers.contract import Condition, Outcome
+from tests.daemon.fakes import EPOCH, One, counts
 
 HEAD = "version: 1\nenvironment: production\naws: {region: us-east-1}\n"
 MONDAY = datetime(2024, 2, 26, 12, tzinfo=UTC)
@@ -133,3 +134,63 @@ def test_more_than_the_limit_waits_for_a_person(
     if condition is Condition.DRIFTED:
         assert refusal is not None
         assert refusal.reason.startswith("3 entries would change at once, and limits.changes_per_pass is 2")
+
+
+def paced(limit: int, **services: int) -> str:
+    return counts(**services) + f"limits: {{changes_per_pass: {limit}}}\n"
+
+
+def test_what_differs_is_counted_before_anything_is_changed() -> None:
+    one = One(paced(2, a=2, b=2))
+
+    assert one.look() == {"a": "progressing", "b": "progressing"}
+    assert one.ground.writes == []
+
+    one.look()
+    assert one.ground.writes == [("a", "2"), ("b", "2")]
+
+
+def test_more_than_the_limit_is_not_changed_until_a_commit_allows_it() -> None:
+    one = One(paced(2, a=2, b=2, c=2))
+    for _ in range(3):
+        conditions = one.look()
+    assert conditions == {"a": "drifted", "b": "drifted", "c": "drifted"}
+    assert one.ground.writes == []
+
+    one.commit(paced(3, a=2, b=2, c=2))
+    one.look()
+    one.look()
+    assert len(one.ground.writes) == 3
+
+
+def test_a_plan_counts_as_well() -> None:
+    one = One(paced(1, a=2, b=2), may_write=False)
+    one.look()
+    one.look()
+
+    assert "limits.changes_per_pass is 1" in one.reason("a")
+
+
+def test_a_closed_window_holds_a_release_and_says_so_in_the_status() -> None:
+    one = One(counts(api=4) + 'windows: [{allow: "Sun 00:00-01:00"}]\n')
+
+    assert one.look() == {"api": "drifted"}
+    (api_,) = one.enforcement.status().resources
+    assert api_.wait is not None
+    assert api_.wait.kind == "window"
+    assert one.ground.writes == []
+    one.commit(counts(api=0) + 'windows: [{allow: "Sun 00:00-01:00"}]\n')
+    one.look()
+    assert one.ground.writes == [("api", "0")]
+
+
+def test_what_was_begun_within_the_window_is_brought_to_its_end() -> None:
+    one = One(counts(api=4) + 'windows: [{allow: "Sat 11:00-12:30"}]\n')
+    one.ground.services.deaf = True
+    one.look()
+    assert one.ground.writes == [("api", "4")]
+
+    one.ground.connection.now = lambda: EPOCH + timedelta(hours=1)
+    one.time.pass_(400)
+    one.look()
+    assert one.ground.writes == [("api", "4"), ("api", "4")]

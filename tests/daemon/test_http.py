@@ -1,4 +1,4 @@
-"""The four pages, over real sockets on loopback."""
+"""The pages, over real sockets on loopback."""
 
 import gzip
 import http.client
@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 import pytest
 
 from daemon import http as pages
+from daemon.chronicle import Chronicle
 from daemon.http import Server, serve
 from daemon.metrics import Metrics
 from daemon.status import EnvironmentStatus, GitStatus, ResourceStatus, Status
@@ -66,7 +67,7 @@ def web() -> Iterator[Web]:
     def status() -> Status:
         return made[0].status
 
-    server = serve("127.0.0.1:0", status, Metrics(status))
+    server = serve("127.0.0.1:0", status, Metrics(status), Chronicle())
     made.append(Web(server, Status(git=GIT, environments=(ENVIRONMENT,), ready=True)))
     try:
         yield made[0]
@@ -138,6 +139,7 @@ def test_the_status_page_has_every_key_of_the_contract(web: Web) -> None:
                 "mode": "observe",
                 "valid": True,
                 "in_sync": False,
+                "verified": None,
                 "last_pass": None,
                 "last_in_sync": None,
                 "maintenance_enabled": None,
@@ -153,6 +155,7 @@ def test_the_status_page_has_every_key_of_the_contract(web: Web) -> None:
                         "drift": [{"field": "desired_count", "live": "2", "desired": "4"}],
                         "ahead": [],
                         "advice": [{"type": "base_not_pinned", "message": "add `task_revision: 7`"}],
+                        "waits": None,
                     }
                 ],
             }
@@ -271,7 +274,7 @@ def test_a_page_that_fails_says_so_without_details(web: Web) -> None:
     def fail() -> Status:
         raise KeyError("hunter2")
 
-    web.server.pages["/healthz"] = lambda: pages._health(fail())
+    web.server.pages["/healthz"] = lambda _: pages._health(fail())
 
     code, _, body = web.get("/healthz")
     assert (code, body) == (500, b"KeyError\n")
@@ -329,7 +332,7 @@ def test_many_who_ask_at_once_are_all_answered(web: Web) -> None:
 
 def test_it_listens_on_ipv6() -> None:
     try:
-        server = serve("[::1]:0", lambda: Status(git=GIT), Metrics(lambda: Status(git=GIT)))
+        server = serve("[::1]:0", lambda: Status(git=GIT), Metrics(lambda: Status(git=GIT)), Chronicle())
     except OSError:
         pytest.skip("this machine has no IPv6")
     connection = http.client.HTTPConnection("::1", server.port, timeout=5)
@@ -345,16 +348,16 @@ def test_it_listens_on_ipv6() -> None:
 )
 def test_what_is_no_address_is_refused(listen: str) -> None:
     with pytest.raises(ValueError, match="HOST:PORT"):
-        serve(listen, lambda: Status(git=GIT), Metrics(lambda: Status(git=GIT)))
+        serve(listen, lambda: Status(git=GIT), Metrics(lambda: Status(git=GIT)), Chronicle())
 
 
 def test_a_port_that_is_taken_is_an_error(web: Web) -> None:
     with pytest.raises(OSError, match="in use"):
-        serve(f"127.0.0.1:{web.server.port}", lambda: web.status, Metrics(lambda: web.status))
+        serve(f"127.0.0.1:{web.server.port}", lambda: web.status, Metrics(lambda: web.status), Chronicle())
 
 
 def test_a_closed_server_does_not_listen_any_more() -> None:
-    server = serve("127.0.0.1:0", lambda: Status(git=GIT), Metrics(lambda: Status(git=GIT)))
+    server = serve("127.0.0.1:0", lambda: Status(git=GIT), Metrics(lambda: Status(git=GIT)), Chronicle())
     port = server.port
     server.close()
 

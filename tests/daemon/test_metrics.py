@@ -10,7 +10,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from daemon.metrics import Metrics
 from daemon.status import EnvironmentStatus, GitStatus, ResourceStatus, Status
 from desired_state.parse import Problem
-from reconcilers.contract import Advice, Change, Condition, Drift
+from reconcilers import verification
+from reconcilers.contract import Advice, Change, Condition, Drift, Wait
 from reconcilers.infrastructure import LiveInfrastructure
 from reconcilers.terraform import Applied, Check, PlannedChange
 from reconcilers.workshop import Report
@@ -54,16 +55,35 @@ NETWORK = ResourceStatus(
     observed=NOON,
     infrastructure=LiveInfrastructure(check=CHECK),
 )
+WAITING = ResourceStatus(
+    kind="service",
+    name="web",
+    condition=Condition.DRIFTED,
+    reason="waits for its window",
+    since=NOON,
+    observed=NOON,
+    wait=Wait("window", NOON),
+)
+CHECKS = ResourceStatus(
+    kind="verification",
+    name="verification",
+    condition=Condition.IN_SYNC,
+    reason="",
+    since=NOON,
+    observed=NOON,
+    checks=(verification.Check("running tasks", ok=True, evidence="4 of 4"),),
+)
 PRODUCTION = EnvironmentStatus(
     name="production",
     file="p.yaml",
     commit="c1",
     mode="enforce",
     valid=True,
-    resources=(API, GOOD, NETWORK),
+    resources=(API, GOOD, NETWORK, WAITING, CHECKS),
     last_pass=NOON,
     last_in_sync=NOON,
     maintenance_enabled=True,
+    verified=True,
 )
 
 # Straight from the design, section 5: name, type, labels.
@@ -125,6 +145,8 @@ def test_every_metric_of_the_contract_is_there_with_its_type_and_labels(scraped:
     metrics.pass_took("production", 0.2)
     metrics.first_write("production", 1.5)
     metrics.converged("production", 20.0)
+    metrics.verified("production", 80.0)
+    metrics.reverted("production")
     metrics.git_fetch("r", "ok")
     metrics.applied("production", "network", Report(NOON, "c", 3, error="it broke"))
 
@@ -139,6 +161,12 @@ def test_every_metric_of_the_contract_is_there_with_its_type_and_labels(scraped:
         "trueup_infrastructure_drift": ("gauge", {"environment", "name", "action"}),
         "trueup_infrastructure_last_check_timestamp_seconds": ("gauge", {"environment", "name"}),
         "trueup_infrastructure_apply_duration_seconds": ("histogram", {"environment", "name", "result"}),
+        "trueup_changes_waiting": ("gauge", {"environment", "kind", "name", "reason"}),
+        "trueup_changes_waiting_until_timestamp_seconds": ("gauge", {"environment", "kind", "name"}),
+        "trueup_verified": ("gauge", {"environment"}),
+        "trueup_verification_seconds": ("histogram", {"environment"}),
+        "trueup_reverts_total": ("counter", {"environment"}),
+        "trueup_verification_check": ("gauge", {"environment", "check"}),
     }
 
 

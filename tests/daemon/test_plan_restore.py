@@ -9,10 +9,10 @@ import pytest
 import yaml
 
 from daemon import plan
+from daemon.entry import Entry
 from daemon.refusals import PLANNED
 from daemon.status import EnvironmentStatus
 from daemon.tracked import Tracked
-from daemon.wiring import Entry
 from desired_state.parse import parse
 from reconcilers.contract import Condition, Refusal
 from reconcilers.database import DatabasePin, DatabaseReconciler

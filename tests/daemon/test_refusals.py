@@ -7,9 +7,9 @@ from typing import ClassVar
 
 import pytest
 
+from daemon.entry import Entry, Key
 from daemon.refusals import by_order
 from daemon.tracked import Tracked
-from daemon.wiring import Entry, Key
 from reconcilers.contract import Absent, Change, Condition, Drift, Observation, Outcome, Refusal, Stalled
 from reconcilers.dns import PointName
 from reconcilers.ecs_count import ForgetTag, RememberTag, SuspendScaling

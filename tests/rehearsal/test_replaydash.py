@@ -184,9 +184,9 @@ def test_images_were_pushed_before_now_and_the_newest_is_bad(rehearsal: Rehearsa
     images.sort(key=lambda each: each["imagePushedAt"])
 
     tags = [each["imageTags"][0] for each in images]
-    assert tags == [*names.API_RELEASES.values(), replaydash.GOOD_TAG, replaydash.BAD_TAG]
+    assert tags == [*names.API_RELEASES.values(), replaydash.GOOD_TAG, replaydash.SICK_TAG, replaydash.BAD_TAG]
     assert images[-1]["imagePushedAt"] < rehearsal.now()
-    assert len({each["imageDigest"] for each in images}) == 7
+    assert len({each["imageDigest"] for each in images}) == 8
 
 
 @pytest.mark.parametrize(
