@@ -5,14 +5,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from daemon.demo_stage import FILE, Missed, Stage, stage
+from daemon.demo_teller import Teller, live, said
+from daemon.demo_unwell import unwell
 from rehearsal.replaydash_names import (
     ALB,
     API,
@@ -59,45 +60,6 @@ _RESTORE = f"""    restore:
 _PIN = f"    task_revision: {LIVE_REVISION}\n"
 _BY_HAND = 122  # the revision that somebody deploys by hand in the story
 _VARIABLE = "NEW_CHECKOUT"
-_LABEL = 8  # columns
-
-
-@dataclass
-class Teller:
-    """Says what happens, step by step, and remembers how long each took."""
-
-    console: Console
-    took: list[tuple[str, float]] = field(default_factory=list)
-
-    @property
-    def width(self) -> int:
-        """How many columns are left beside a label."""
-        return min(self.console.width, 110) - _LABEL - 1
-
-    def chapter(self, title: str, about: str) -> None:
-        """A new step of the story."""
-        self.console.print()
-        self.console.rule(Text(f" {len(self.took) + 1}. {title} ", style="bold"), align="left", style="dim")
-        self.console.print(Text(about, style="italic"))
-
-    def block(self, label: str, lines: list[str], style: str = "") -> None:
-        """Some lines under a label; what is too long for the terminal goes on below its own beginning."""
-        grid = Table.grid(padding=(0, 1))
-        grid.add_column(width=_LABEL, style="cyan")
-        grid.add_column(overflow="fold", style=style)
-        for number, line in enumerate(lines):
-            grid.add_row(label if not number else "", Text(line))
-        self.console.print(grid)
-
-    def diff(self, lines: list[str]) -> None:
-        """The lines that a commit changed."""
-        for line in lines:
-            self.block("", [line], "green" if line.startswith("+") else "red")
-
-    def ended(self, title: str, seconds: float) -> None:
-        """A step is over."""
-        self.took.append((title, seconds))
-        self.block("took", [f"{seconds:.1f} s"], "bold")
 
 
 Step = Callable[[Stage, Teller], float]
@@ -132,10 +94,10 @@ def _bad_release(on: Stage, teller: Teller) -> float:
     teller.block("plan", on.plan(text, teller.width), "dim")
     commit = on.commit(text, f"Release {BAD_TAG}")
     started = time.monotonic()
-    _said(on, teller)
+    said(on, teller)
     on.until(lambda: "failed" in on.resource("api").get("reason", "") and on.status()["commit"] == commit)
     seconds = time.monotonic() - started
-    teller.block("AWS", [_live(on)], "yellow")
+    teller.block("AWS", [live(on)], "yellow")
     teller.block("trueup", [f"{on.resource('api')['condition']}: {on.resource('api')['reason']}"], "yellow")
     wanted = (r'trueup_resource_condition\{condition="progressing".*kind="service"', "trueup_changes_total.*ok.*deploy")
     teller.block("metrics", on.metrics(*wanted))
@@ -147,13 +109,13 @@ def _revert(on: Stage, teller: Teller) -> float:
     on.aws.clear_calls()
     commit = on.revert()
     started = time.monotonic()
-    _said(on, teller)
+    said(on, teller)
     # On a slow machine ECS may have given the release up by itself meanwhile: then there is nothing to call.
     first = on.until(lambda: on.calls("UpdateService") or on.in_sync(commit))
     on.until(lambda: on.in_sync(commit))
     seconds = time.monotonic() - started
     calls = [f"{len(on.calls(each))} {each}" for each in ("UpdateService", "RegisterTaskDefinition")]
-    teller.block("AWS", [_live(on), f"{' and '.join(calls)}; {first:.1f} s after the commit"], "green")
+    teller.block("AWS", [live(on), f"{' and '.join(calls)}; {first:.1f} s after the commit"], "green")
     return seconds
 
 
@@ -165,7 +127,7 @@ def _by_hand(on: Stage, teller: Teller) -> float:
     first = on.until(lambda: len(on.calls("UpdateService")) > 1)
     on.until(lambda: on.live() == (f"{API}:{LIVE_REVISION}", "COMPLETED") and on.status()["in_sync"])
     seconds = time.monotonic() - started
-    teller.block("AWS", [f"{_live(on)}; seen and corrected {first:.1f} s after the change"], "green")
+    teller.block("AWS", [f"{live(on)}; seen and corrected {first:.1f} s after the change"], "green")
     teller.block("metrics", on.metrics("trueup_changes_total.*ok.*deploy"))
     return seconds
 
@@ -175,14 +137,14 @@ def _variable(on: Stage, teller: Teller) -> float:
     teller.block("plan", on.plan(text, teller.width), "dim")
     commit = on.commit(text, "Enable the new checkout")
     started = time.monotonic()
-    _said(on, teller)
+    said(on, teller)
     on.until(lambda: on.in_sync(commit))
-    teller.block("AWS", [f"{_live(on)}; {_VARIABLE} is {on.variable(_VARIABLE)}"], "green")
+    teller.block("AWS", [f"{live(on)}; {_VARIABLE} is {on.variable(_VARIABLE)}"], "green")
     back = on.revert()
-    _said(on, teller)
+    said(on, teller)
     on.until(lambda: on.in_sync(back))
     seconds = time.monotonic() - started
-    teller.block("AWS", [f"{_live(on)}; {_VARIABLE} is {on.variable(_VARIABLE)}"], "green")
+    teller.block("AWS", [f"{live(on)}; {_VARIABLE} is {on.variable(_VARIABLE)}"], "green")
     return seconds
 
 
@@ -191,12 +153,12 @@ def _maintenance(on: Stage, teller: Teller) -> float:
     teller.block("plan", on.plan(text, teller.width), "dim")
     commit = on.commit(text, "Show the maintenance page")
     started = time.monotonic()
-    _said(on, teller)
+    said(on, teller)
     on.until(lambda: on.in_sync(commit))
     teller.block("AWS", [f"https://{HOST}/any/path  {_page(on)}"], "yellow")
     teller.block("metrics", on.metrics("trueup_maintenance_enabled"))
     back = on.revert()
-    _said(on, teller)
+    said(on, teller)
     on.until(lambda: on.in_sync(back))
     seconds = time.monotonic() - started
     teller.block("AWS", [f"https://{HOST}/any/path  {_page(on)}"], "green")
@@ -209,7 +171,7 @@ def _database(on: Stage, teller: Teller) -> float:
     on.aws.clear_calls()
     commit = on.commit(text, "Go back to the database of 24 February")
     started = time.monotonic()
-    _said(on, teller)
+    said(on, teller)
     teller.block("trueup", [_because(on, commit, "is creating")], "yellow")
     teller.block("", [_because(on, commit, "no task of these services runs")], "yellow")
     on.until(lambda: on.in_sync(commit))
@@ -236,18 +198,12 @@ _STORY: tuple[tuple[str, str, Step], ...] = (
         _database,
     ),
     ("Maintenance", "The load balancer shows a page for every path, until the revert.", _maintenance),
+    (
+        "A release that is not well",
+        "AWS calls it COMPLETED, and its users get an error. The file says what healthy means.",
+        partial(unwell, _FIRST, _PIN),
+    ),
 )
-
-
-def _said(on: Stage, teller: Teller) -> None:
-    """The newest commit, as git shows it."""
-    teller.block("commit", [on.git("log", "-1", "--format=%h %s")], "bold")
-    teller.diff(on.diff())
-
-
-def _live(on: Stage) -> str:
-    revision, state = on.live()
-    return f"{revision} is {state}"
 
 
 def _because(on: Stage, commit: str, words: str) -> str:
@@ -259,7 +215,7 @@ def _because(on: Stage, commit: str, words: str) -> str:
 def _led(on: Stage) -> list[str]:
     """Where the secret and the name lead, and what runs."""
     lines = [f"secret {SECRET}: {on.host()}", f"{NAME}: {on.cname(NAME)}"]
-    return [*lines, f"{_live(on)}; {on.running()} tasks"]
+    return [*lines, f"{live(on)}; {on.running()} tasks"]
 
 
 def _cut(line: str, longest: int = 260) -> str:

@@ -78,6 +78,14 @@ class Stage:
             raise Missed(done.stdout + done.stderr)
         return [line.rstrip() for line in done.stdout.strip().splitlines() if line.strip()]
 
+    def report(self, since: str, width: int) -> list[str]:
+        """What `trueup report` says of the time since, line by line."""
+        words = ("report", FILE, "--since", since, "--daemon", f"http://{self.address}")
+        done = _run(self.aws.url, *words, cwd=self.folder, width=width)
+        if done.returncode:
+            raise Missed(done.stdout + done.stderr)
+        return done.stdout.splitlines()
+
     def status(self) -> dict[str, Any]:
         """The environment, as /api/v1/status has it."""
         environments = json.loads(self._get("/api/v1/status"))["environments"]
@@ -164,6 +172,7 @@ def stage(first: str) -> Iterator[Stage]:
         made = Stage(aws, folder, f"127.0.0.1:{_free_port()}")
         made.git("init", "--quiet", "--initial-branch=main")
         made.git("config", "user.name", "On call")
+        made.git("config", "receive.denyCurrentBranch", "updateInstead")  # what trueup pushes is seen at once
         made.git("config", "user.email", "on-call@replaydash.example")
         made.commit(first, "Pin what runs")
         aws.clear_calls()

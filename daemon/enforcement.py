@@ -60,6 +60,7 @@ class Enforcement:
         self._begun: set[Key] = set()  # what this commit has led to a write for, and is not in sync yet
         self._pending: frozenset[Key] | None = None  # what differed in the last look at each; None: not counted yet
         self._trial = Trial(standing, seen)
+        self._version = ""  # the commit that brought the version that people were told of
         self._stopwatch = Stopwatch(standing.environment.environment, around.telling, self._clock.monotonic)
         self._file: ResourceStatus | None = None
         self._last = EnvironmentStatus(
@@ -237,9 +238,9 @@ class Enforcement:
             if self._superseded():
                 self._begun, self._pending = set(), None
                 self._trial = Trial(self._next, self._next_seen)
-            self._trial.standing = self._next
             self.waiting = self._asked = False
             self._standing, seen, self._next_seen = self._next, self._next_seen, None
+        self._tell_version(arrived=seen is not None)
         if seen is not None:
             self._stopwatch.start(seen)
         # A plan says what would change; nothing of that can be verified before it has.
@@ -254,6 +255,15 @@ class Enforcement:
                 self._tracked[key].brake.release()
                 entry.renew()
         return True
+
+    def _tell_version(self, *, arrived: bool) -> None:
+        """Once, that a version of the file is in force. Other commits of the repository are none of it."""
+        standing = self._trial.standing = self._standing
+        brought = standing.version.oid if standing.version else standing.commit
+        if brought != self._version:
+            self._version = brought
+            self._trial.told.clear()  # what it came to is told of this commit, too, where it says the same
+            self._around.telling.followed(standing, seen=arrived, by=standing.version)
 
     def _told(self) -> EnvironmentStatus:
         """The status with the commit that was looked at: never a new commit with what an older one came to."""

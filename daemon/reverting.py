@@ -36,7 +36,7 @@ def take_back(source: Source, enforcement: Enforcement, telling: Telling) -> Non
 def _taken_back(source: Source, enforcement: Enforcement, standing: Standing, telling: Telling) -> str:
     name = enforcement.name
     versions = list(source.versions(standing, _VERSIONS))
-    back = way_back(standing, versions)
+    back = way_back(standing, versions, lambda commit: telling.chronicle.is_verified(name, commit))
     if isinstance(back, Held):
         return f"held: what runs stays, since {back.why}"
     content = edit(back.bad.content, [Splice(("services",), back.to.content)])

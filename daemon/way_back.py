@@ -1,6 +1,6 @@
 """What a commit that failed its checks is taken back to, and when it is not taken back at all. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from desired_state.history import Version, earlier
@@ -22,11 +22,17 @@ class Held:
     why: str
 
 
-def way_back(standing: Standing, versions: Sequence[Version]) -> Back | Held:
+Verified = Callable[[str], bool | None]
+"""Whether the checks of a commit's version held, as far as that is known."""
+
+
+def way_back(standing: Standing, versions: Sequence[Version], verified: Verified) -> Back | Held:
     """What follows from a failed commit. `versions`: of its file, newest first, the failed one at the head.
 
     Only the pins of services are ever taken back: a database, infrastructure or a maintenance page is no matter of a
-    health check. What is a way back itself is never taken back: two of them would go to and fro for ever.
+    health check. What is a way back itself is never taken back: two of them would go to and fro for ever. Pins that
+    were there before are one as well, unless what they followed is known to have been well: then it is the same bad
+    release once more.
     """
     now = standing.environment
     if not versions or versions[0].environment != now:
@@ -39,8 +45,11 @@ def way_back(standing: Standing, versions: Sequence[Version]) -> Back | Held:
     former = others[0]
     if former.environment is None or former.environment.services == now.services:
         return Held("the commit changed no pin of a service, and nothing else is ever taken back")
-    if any(other.environment and other.environment.services == now.services for other in others[1:]):
+    returns = any(other.environment and other.environment.services == now.services for other in others[1:])
+    if returns and not verified(former.commit.oid):
         return Held("the commit goes back to pins of before, and a way back is never taken back")
+    if verified(former.commit.oid) is False:
+        return Held(f"the version before it, {former.commit.oid[:8]}, failed its checks as well")
     return Back(bad, former)
 
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from desired_state.history import RECENT, Version, work_tree_versions
 from desired_state.history import earlier as other_versions
@@ -43,6 +43,8 @@ class Standing:
     """Where the file is; it may hold credentials. Empty where it is in none."""
     recent: tuple[Version, ...] = ()
     """The last versions that said something else, newest first: what can be gone back to."""
+    version: Commit | None = None
+    """The commit that brought this version of the file; None where git does not know it."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,7 @@ class Source:
             problems += tuple(_refused(versions, candidates))
         standings = tuple(sorted(versions.values(), key=lambda standing: standing.file))
         standings = tuple(
-            replace(each, former=self._former(commit, each, standings), recent=self._recent(each)) for each in standings
+            replace(each, former=self._former(commit, each, standings), **self._about(each)) for each in standings
         )
         bad = frozenset(problem.file for problem in problems)
         self._read = {key: self._read[key] for key in self._used if key in self._read}
@@ -165,11 +167,15 @@ class Source:
             versions = settled(versions, candidates, bad)
         return versions
 
-    def _recent(self, standing: Standing) -> tuple[Version, ...]:
-        """Without their texts, which may be large; what they say is kept, since the next head has most of them too."""
+    def _about(self, standing: Standing) -> dict[str, Any]:
+        """Its commit, and the versions before it: without their texts, which may be large.
+
+        What they say is kept, since the next head has most of them too.
+        """
         told = islice(self._repository.commits(standing.commit, standing.file), _EARLIER)
-        every = (_version(commit, self._environment(standing.file, blob)) for commit, blob in told)
-        return tuple(islice(other_versions(every, standing.environment), RECENT))
+        every = [_version(commit, self._environment(standing.file, blob)) for commit, blob in told]
+        recent = tuple(islice(other_versions(every, standing.environment), RECENT))
+        return {"recent": recent, "version": every[0].commit if every else None}
 
     def _former(self, commit: str, standing: Standing, standings: Iterable[Standing]) -> Former:
         """What the last versions of a file named. Only names are kept of them: they may be large."""

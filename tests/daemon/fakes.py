@@ -44,6 +44,7 @@ class Told:
         self.first_writes: list[tuple[str, float]] = []
         self.convergences: list[tuple[str, float]] = []
         self.polls: list[Any] = []
+        self.versions: list[tuple[str, bool]] = []
         self.trials: list[tuple[str, str, str]] = []
         self.reverts: list[tuple[str, str, str, str]] = []
         self.left: list[str] = []
@@ -61,6 +62,9 @@ class Told:
 
     def converged(self, environment: str, seconds: float) -> None:
         self.convergences.append((environment, seconds))
+
+    def followed(self, standing: Standing, *, seen: bool, by: Any = None) -> None:
+        self.versions.append((standing.commit, seen))
 
     def verified(self, environment: str, commit: str, seconds: float | None, checks: Any) -> None:
         self.trials.append((environment, commit, "verified"))

@@ -23,12 +23,13 @@ def version(number: int, content: str, **about: Any) -> Version:
     return Version(commit, parse(content.encode(), "production.yaml"), content.encode())
 
 
-def judged(*contents: str, **about: Any) -> Back | Held:
-    """What follows when the first of these versions, the newest, has failed."""
+def judged(*contents: str, before: bool | None = None, **about: Any) -> Back | Held:
+    """What follows when the first of these versions, the newest, has failed. `before`: what the others came to."""
     first = version(len(contents), contents[0], **about)
     others = [version(len(contents) - place, content) for place, content in enumerate(contents[1:], 1)]
     assert first.environment is not None
-    return way_back(Standing("production.yaml", first.commit.oid, first.environment), [first, *others])
+    standing = Standing("production.yaml", first.commit.oid, first.environment)
+    return way_back(standing, [first, *others], lambda commit: None if commit == first.commit.oid else before)
 
 
 def test_a_failed_release_goes_back_to_the_version_before() -> None:
@@ -43,6 +44,20 @@ def test_a_version_that_says_the_same_is_no_way_back() -> None:
 
     assert isinstance(back, Back)
     assert back.to.commit.oid[-1] == "1"
+
+
+def test_the_same_bad_release_once_more_goes_back_to_what_was_well() -> None:
+    back = judged(text(124), text(123), text(124), before=True)
+
+    assert isinstance(back, Back)
+    assert back.to.commit.oid[-1] == "2"
+
+
+def test_a_version_that_is_known_to_be_bad_is_no_way_back() -> None:
+    held = judged(text(124), text(123), before=False)
+
+    assert isinstance(held, Held)
+    assert "failed its checks as well" in held.why
 
 
 @pytest.mark.parametrize(
@@ -75,8 +90,8 @@ def test_nothing_is_taken_back(contents: tuple[str, ...], about: dict[str, Any],
 def test_a_history_that_was_rewritten_meanwhile_takes_nothing_back() -> None:
     gone = Standing("production.yaml", "f" * 40, parse(text(125).encode(), "production.yaml"))
 
-    assert isinstance(way_back(gone, [version(2, text(124)), version(1, text(123))]), Held)
-    assert isinstance(way_back(gone, []), Held)
+    assert isinstance(way_back(gone, [version(2, text(124)), version(1, text(123))], lambda _: True), Held)
+    assert isinstance(way_back(gone, [], lambda _: True), Held)
 
 
 def test_the_commit_says_what_failed_and_carries_the_trailer_that_ends_it() -> None:
