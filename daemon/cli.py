@@ -35,7 +35,9 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"trueup {version('trueup')}")
     verbs = top.add_subparsers(prog="trueup", metavar="COMMAND", required=True, help=argparse.SUPPRESS)
     for each in VERBS:
-        made = verbs.add_parser(each.name, description=each.about, usage=each.usage, formatter_class=raw)
+        made = verbs.add_parser(
+            each.name, help=each.help, description=each.about, usage=each.usage, formatter_class=raw
+        )
         each.arguments(made)
         made.set_defaults(run=each.run)
     return top

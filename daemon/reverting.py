@@ -36,6 +36,8 @@ def take_back(source: Source, enforcement: Enforcement, telling: Telling) -> Non
 def _taken_back(source: Source, enforcement: Enforcement, standing: Standing, telling: Telling) -> str:
     name = enforcement.name
     versions = list(source.versions(standing, _VERSIONS))
+    if source.current and standing.file in source.current.bad_files:
+        return f"held: what runs stays, since {standing.file} is bad at the head of the branch: mend that first"
     back = way_back(standing, versions, lambda commit: telling.chronicle.is_verified(name, commit))
     if isinstance(back, Held):
         return f"held: what runs stays, since {back.why}"

@@ -40,9 +40,10 @@ def earlier(versions: Iterable[Version], now: Environment) -> Iterator[Version]:
             yield version
 
 
-def work_tree_versions(file: Path, most: int) -> list[Version]:
-    """The versions of a file in somebody's work tree that were committed, newest first."""
-    return [_version(commit, content, str(file)) for commit, content in islice(committed_versions(file), most)]
+def work_tree_versions(file: Path, most: int, start: str = "HEAD") -> list[Version]:
+    """The versions of a file in somebody's work tree that were committed, newest first, from a commit on back."""
+    told = islice(committed_versions(file, start=start), most)
+    return [_version(commit, content, str(file)) for commit, content in told]
 
 
 def _version(commit: Commit, content: bytes, file: str) -> Version:

@@ -264,12 +264,12 @@ def committed(file: Path, *, timeout: float = 5.0) -> Iterator[bytes]:
     return (content for _, content in committed_versions(file, timeout=timeout))
 
 
-def committed_versions(file: Path, *, timeout: float = 5.0) -> Iterator[tuple[Commit, bytes]]:
-    """The same, with the commit that brought each."""
+def committed_versions(file: Path, *, start: str = "HEAD", timeout: float = 5.0) -> Iterator[tuple[Commit, bytes]]:
+    """The same, with the commit that brought each. `start`: the commit to look back from, as a person wrote it."""
     at = ("-C", str(file.absolute().parent))
     options = ("--first-parent", "-m", "--no-renames", f"--format={_ABOUT}", "--raw", "--no-abbrev")
     try:
-        told = git(*at, "log", *options, f"--max-count={FURTHEST}", "HEAD", "--", file.name, timeout=timeout)
+        told = git(*at, "log", *options, f"--max-count={FURTHEST}", start, "--", file.name, timeout=timeout)
         for commit, blob in _changes(told.decode(errors="replace")):
             yield commit, git(*at, "cat-file", "blob", blob.oid, timeout=timeout)
     except Failed:

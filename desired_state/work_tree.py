@@ -117,7 +117,7 @@ def push(tree: WorkTree, branch: str = "") -> None:
     """Push what is here to where the branch goes, or to a new branch of that name. Failed: it was not taken."""
     follow = ("--set-upstream",) if branch else ()
     where = (remote_of(tree), f"HEAD:{_REFS}{branch or tree.followed}")
-    own_git("push", *follow, "--", *where, folder=tree.folder, shown=True)
+    own_git("push", "--no-progress", *follow, "--", *where, folder=tree.folder, shown=True)
 
 
 def remote_of(tree: WorkTree) -> str:

@@ -187,6 +187,11 @@ class Connection:
         date, at = self._clock or (datetime.now(UTC), time.monotonic())
         return date + timedelta(seconds=time.monotonic() - at)
 
+    @property
+    def was_answered(self) -> bool:
+        """Whether AWS has answered anything yet, be it an error."""
+        return self._clock is not None
+
     def account(self) -> str:
         """The account that STS says we act in (12 digits); asked again every quarter of an hour."""
         if self._account is None or time.monotonic() - self._account[1] > 900:

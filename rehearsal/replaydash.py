@@ -41,6 +41,7 @@ def seed(url: str) -> None:
     secret = replaydash_data.secret(caller)
     replaydash_data.name(caller, network)
     _watch(caller)
+    _let_in(caller)
     caller.aws("ecs").create_cluster(clusterName=CLUSTER, settings=[{"name": "containerInsights", "value": "enabled"}])
     _live_through(caller, (_api(network, group), _worker(network)), secret, end)
     replaydash_data.snapshots(caller, end)
@@ -48,6 +49,7 @@ def seed(url: str) -> None:
         _push(caller, API, tag, end - ago(tag))
     caller.ask("images", image=image(API, BAD_TAG), bad=True)
     caller.ask("images", image=image(API, SICK_TAG), sick=True)
+    _wait(caller, datetime.now(UTC))  # building all this took seconds by which its clock would stay behind
 
 
 def _live_through(caller: Caller, services: tuple[_Service, ...], secret: str, end: datetime) -> None:
@@ -128,6 +130,14 @@ def _watch(caller: Caller) -> None:
             ComparisonOperator="GreaterThanThreshold",
         )
         cloudwatch.set_alarm_state(AlarmName=name, StateValue="OK", StateReason="Threshold not crossed.")
+
+
+def _let_in(caller: Caller) -> None:
+    """The roles of the tasks."""
+    allowed = {"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+    for role in (replaydash_tasks.EXECUTION_ROLE, replaydash_tasks.TASK_ROLE):
+        caller.aws("iam").create_role(RoleName=role, AssumeRolePolicyDocument=document)
 
 
 def _push(caller: Caller, repository: str, tag: str, at: datetime) -> None:
