@@ -72,6 +72,7 @@ def _unanswered(name: str, error: Exception) -> Check:
     if isinstance(error, ssl.SSLError):
         return Check(name, ok=False, evidence=f"no TLS: {error.reason or 'it does not speak it'}")
     if isinstance(error, OSError):
-        return Check(name, ok=False, evidence=one_line(f"no answer: {error.strerror or error or 'connection lost'}"))
+        said = error.strerror or f"{error}" or "the connection was lost"
+        return Check(name, ok=False, evidence=one_line(f"no answer: {said}", _SHOWN + 60))
     said = one_line(f"{error}", _SHOWN) or "it ended the connection"
     return Check(name, ok=False, evidence=f"no answer in HTTP: {said}")

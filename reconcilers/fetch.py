@@ -59,10 +59,14 @@ class Refused(Forbidden):
 
 def _followed(url: str, location: str) -> str:
     """Where a redirect leads, if that is the same host, and no step back from https to http."""
-    there = urljoin(url, location)
-    if not re.fullmatch("[!-~]{1,2048}", there):
+    try:
+        there = urljoin(url, location)
+        old, new = urlsplit(url), urlsplit(there)
+        is_url = re.fullmatch("[!-~]{1,2048}", there) is not None and new.port != 0
+    except ValueError:
+        is_url = False
+    if not is_url:
         raise Forbidden("redirects to what is no URL")
-    old, new = urlsplit(url), urlsplit(there)
     if new.hostname != old.hostname:
         raise Forbidden(f"redirects to another host, {new.hostname or 'none'}: ask that one itself")
     if new.scheme not in (old.scheme, "https"):

@@ -96,10 +96,9 @@ class VerificationReconciler(Reconciler[VerificationPin, LiveVerification]):
         aside: Callable[[Callable[[], None]], None] = in_a_thread,
     ) -> None:
         self._connection = connection
-        self._beside = connection.beside()
         self._now = monotonic
         self._rounds = Rounds(aside, monotonic)
-        self._targets = Targets(self._beside)
+        self._targets = Targets(connection)
         self._trials: dict[str, _Trial] = {}
 
     def observe(self, desired: VerificationPin) -> LiveVerification:
@@ -141,12 +140,11 @@ class VerificationReconciler(Reconciler[VerificationPin, LiveVerification]):
 
     def _begin(self, trial: _Trial, desired: VerificationPin) -> None:
         if trial.round is None and self._now() >= trial.next:
-            self._beside.new_pass()
             trial.round = self._rounds.begin(desired.environment, tuple(self._probes(desired)))
             trial.judged = not desired.settling
 
     def _probes(self, desired: VerificationPin) -> Iterator[Probe]:
-        verify, aws = desired.verify, self._beside
+        verify, aws = desired.verify, self._connection
         yield from (url(check) for check in verify.http)
         if verify.target_group_healthy:
             yield self._targets.probe(verify.target_group_healthy)

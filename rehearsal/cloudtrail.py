@@ -1,4 +1,4 @@
-"""CloudTrail's event history: who called what, when and with which program. A value that may be secret is never in it."""
+"""CloudTrail's event history: who called what, when and with which program. No value that may be secret is in it."""
 
 import json
 import uuid
@@ -11,14 +11,7 @@ from rehearsal.calls import Entry
 from rehearsal.wire import ACCOUNT, Answer, Call, Refused, Unsupported, told
 
 _KEPT = 5000
-_ATTRIBUTES = {
-    "EventId": "EventId",
-    "EventName": "EventName",
-    "ReadOnly": "ReadOnly",
-    "Username": "Username",
-    "EventSource": "EventSource",
-    "AccessKeyId": "AccessKeyId",
-}
+_ATTRIBUTES = frozenset({"EventId", "EventName", "ReadOnly", "Username", "EventSource", "AccessKeyId"})
 _SOURCES = {"elbv2": "elasticloadbalancing", "cloudwatch": "monitoring"}
 # Of data planes, which the event history does not tell.
 _SILENT = frozenset({"logs", "s3"})
@@ -66,15 +59,15 @@ class Trail:
             raise Refused("InvalidLookupAttributesException", "Exactly one lookup attribute, of a known key, is taken.")
         for seen in reversed(self._seen):
             event = _event(seen)
-            if seen.entry.code != "dropped" and region == seen.call.region:
-                if all(event.get(_ATTRIBUTES[each["AttributeKey"]]) == each["AttributeValue"] for each in attributes):
-                    yield event
+            fits = all(event[each["AttributeKey"]] == each["AttributeValue"] for each in attributes)
+            if fits and seen.entry.code != "dropped" and region == seen.call.region:
+                yield event
 
 
 def _event(seen: _Seen) -> dict[str, Any]:
     call, at = seen.call, int(seen.entry.at)  # CloudTrail counts whole seconds
     user = _user(call)
-    shown = {
+    shown: dict[str, Any] = {
         "EventId": seen.id,
         "EventName": call.operation,
         "ReadOnly": "false" if call.write else "true",

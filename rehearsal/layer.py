@@ -3,10 +3,11 @@
 import threading
 from dataclasses import replace
 
-from rehearsal import elb, faults, log_search, route53
+from rehearsal import elb, faults, image_pages, log_search, route53
 from rehearsal.autoscaling import Autoscaling
 from rehearsal.calls import Entry, entry
 from rehearsal.clock import Clock, Pace
+from rehearsal.cloudtrail import Trail
 from rehearsal.ecs import Ecs
 from rehearsal.faults import Fault, Faults
 from rehearsal.health import Health
@@ -32,6 +33,7 @@ class Layer:
         self.secrets = Secrets(clock)
         self.autoscaling = Autoscaling(clock, self.ecs.has_service)
         self.databases = Databases(clock, pace)
+        self.trail = Trail()
         self._limits = Limits(clock) if throttle else None
         self._moto = Moto()
 
@@ -41,6 +43,7 @@ class Layer:
         with self.lock:
             logged = entry(call, self.clock.now())
             self.calls.append(logged)
+            self.trail.record(call, logged)
             fault = self.faults.next(call)
         return self._meet(call, fault, logged)
 
@@ -73,8 +76,8 @@ class Layer:
             return self.ecs.answer(call, ago=ago)
         if call.service == "secretsmanager" and call.operation != "GetRandomPassword":
             return self.secrets.answer(call, ago=ago)
-        if call.service == "application-autoscaling":
-            return self.autoscaling.answer(call)
+        if call.service in ("application-autoscaling", "cloudtrail"):
+            return (self.trail if call.service == "cloudtrail" else self.autoscaling).answer(call)
         if call.service == "elbv2":
             return self.health.answer(call) or self._ask_moto(elb.checked(call))
         if call.service == "logs":
@@ -85,7 +88,7 @@ class Layer:
             return answer
         if call.service == "route53" and (answer := route53.answer(call, self.clock.now())):
             return answer
-        return self._ask_moto(call)
+        return image_pages.paged(call, self._ask_moto(call))
 
     def _ask_moto(self, call: Call) -> Answer:
         answer = self._moto.answer(call.request)

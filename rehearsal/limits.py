@@ -29,6 +29,9 @@ _SECRETS: _Rates = {
 }
 
 
+_TRAIL: _Rates = {(2, 2): "LookupEvents"}
+
+
 @dataclass
 class _Bucket:
     burst: float
@@ -67,7 +70,7 @@ class Limits:
 def _rates(call: Call) -> list[tuple[object, ...]]:
     if call.service == "elbv2":
         return _elb_rates(call)
-    table = {"ecs": _ECS, "secretsmanager": _SECRETS}.get(call.service, {})
+    table = {"ecs": _ECS, "secretsmanager": _SECRETS, "cloudtrail": _TRAIL}.get(call.service, {})
     return [rate for rate, operations in table.items() if call.operation in operations.split()]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from rehearsal import rds_changes, rds_groups, rds_instances, rds_restores, rds_snapshots
+from rehearsal import rds_changes, rds_groups, rds_instances, rds_quotas, rds_restores, rds_snapshots
 from rehearsal.clock import Clock, Pace
 from rehearsal.rds_checks import invalid
 from rehearsal.rds_state import Region
@@ -14,6 +14,7 @@ from rehearsal.wire import ACCOUNT, Answer, Call, Unsupported
 
 _OPERATIONS: Mapping[str, Callable[[Region, Params], Params]] = {
     "CreateDBInstance": rds_instances.create,
+    "DescribeAccountAttributes": rds_quotas.describe,
     "DescribeDBInstances": rds_instances.describe,
     "DeleteDBInstance": rds_instances.delete,
     "StartDBInstance": rds_instances.start,

@@ -7,6 +7,8 @@ from rehearsal.wire import ACCOUNT
 
 Document = dict[str, Any]
 
+EXECUTION_ROLE, TASK_ROLE = "replaydash-production-execution", f"{API}-task"
+
 _API_ENV = {
     "NODE_ENV": "production",
     "PORT": "3000",
@@ -28,7 +30,7 @@ def api(revision: int, tag: str, secret_arn: str) -> Document:
     """RegisterTaskDefinition of one revision of the API: the container that serves, and a collector beside it."""
     return {
         **_fargate(API, cpu="1024", memory="2048"),
-        "taskRoleArn": f"arn:aws:iam::{ACCOUNT}:role/{API}-task",
+        "taskRoleArn": f"arn:aws:iam::{ACCOUNT}:role/{TASK_ROLE}",
         "ephemeralStorage": {"sizeInGiB": 30},
         "volumes": [{"name": "uploads"}],
         "containerDefinitions": [_serving(revision, tag, secret_arn), _collector()],
@@ -63,7 +65,7 @@ def _fargate(family: str, *, cpu: str, memory: str) -> Document:
         "runtimePlatform": {"cpuArchitecture": "ARM64", "operatingSystemFamily": "LINUX"},
         "cpu": cpu,
         "memory": memory,
-        "executionRoleArn": f"arn:aws:iam::{ACCOUNT}:role/replaydash-production-execution",
+        "executionRoleArn": f"arn:aws:iam::{ACCOUNT}:role/{EXECUTION_ROLE}",
     }
 
 

@@ -25,6 +25,16 @@ class Server:
     """A running server, and what its administrator can do in it."""
 
     port: int
+    pid: int
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Let it take connections and say nothing on them."""
+        os.kill(self.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.pid, signal.SIGCONT)
 
     @property
     def environ(self) -> dict[str, str]:
@@ -74,11 +84,12 @@ def server() -> Iterator[Server]:
         password.chmod(0o644)
         initdb = [programs[0], "-D", data, "-U", ADMIN, f"--pwfile={password}", "--auth=scram-sha-256", "--no-sync"]
         subprocess.run([*initdb, "-E", "UTF8", "--locale=C"], cwd=folder, check=True, capture_output=True, **as_user)
-        made = Server(free_port())
-        words = [programs[1], "-D", data, "-p", str(made.port), "-h", "127.0.0.1", "-k", ""]
+        port = free_port()
+        words = [programs[1], "-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", ""]
         words += [word for setting in _SETTINGS for word in ("-c", setting)]
         with Path(folder, "log").open("wb") as log:
             process = subprocess.Popen(words, cwd=folder, stdout=log, stderr=log, **as_user)
+        made = Server(port, process.pid)
         try:
             eventually(lambda: _listens(made, process), every=0.05)
             yield made

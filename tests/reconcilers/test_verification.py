@@ -257,14 +257,8 @@ def verify_of(section: dict[str, Any]) -> Verify:
     return Verify.model_validate_json(json.dumps(section))
 
 
-class Beside:
+class Hours:
     """A connection that is asked nothing but the time."""
-
-    def beside(self) -> Beside:
-        return self
-
-    def new_pass(self) -> None:
-        pass
 
     def now(self) -> datetime:
         return NOW
@@ -291,7 +285,7 @@ class Stage:
         self.restart()
 
     def restart(self) -> None:
-        self.reconciler = VerificationReconciler(Beside(), self.clock, self.threads)  # type: ignore[arg-type]
+        self.reconciler = VerificationReconciler(Hours(), self.clock, self.threads)  # type: ignore[arg-type]
 
     def _probe(self, asked: HttpCheck) -> Probe:
         def ask() -> Any:
@@ -517,7 +511,7 @@ def test_every_check_of_the_file_is_asked(monkeypatch: pytest.MonkeyPatch) -> No
         }
     )
     pin = VerificationPin("production", verify, "db", (("c", "api"),), "c1", "", "", NOW - timedelta(hours=1))
-    reconciler = VerificationReconciler(Beside())  # type: ignore[arg-type]
+    reconciler = VerificationReconciler(Hours())  # type: ignore[arg-type]
 
     names = [each.name for each in reconciler._probes(pin)]
     assert names == [A, "targets of alb", "alarms", "logs /ecs/api", "running tasks", "database of db"]
