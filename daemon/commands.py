@@ -14,12 +14,16 @@ from types import FrameType
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from daemon import aside, http, logs
+from daemon import aside, history, http, logs, settings
 from daemon import plan as rendering
+from daemon.chronicle import Chronicle
 from daemon.enforcement import Enforcement, Surroundings
+from daemon.event_file import EventFile
 from daemon.loop import Loop
 from daemon.metrics import Metrics
+from daemon.notifications import Notifications
 from daemon.plan_facts import writes_secret
+from daemon.readiness_loop import ReadinessLoop, beside
 from daemon.schedule import Schedule
 from daemon.sources import Misused, from_files, source
 from daemon.status import EnvironmentStatus, GitStatus, ResourceStatus, Status
@@ -42,14 +46,21 @@ _AWAKE = 0.5  # seconds after which a signal that another thread received is see
 def run(chosen: argparse.Namespace) -> int:
     """`trueup run`."""
     stop = threading.Event()
-    loop, metrics, telling, workshop = _loop(chosen, stop)
+    loop, readiness, metrics, telling, workshop = _loop(chosen, stop)
     if chosen.once:
         _on_signals(stop, lambda: None)
         code = _once(loop, telling, stop, chosen.timeout)
         _let_end(workshop, telling)
+        telling.chronicle.close()
         return code
     try:
-        server = http.serve(chosen.listen, loop.status, metrics)
+        server = http.serve(
+            chosen.listen,
+            lambda: readiness.added(loop.status()),
+            metrics,
+            telling.chronicle,
+            lambda: history.page(readiness.standings(), readiness.of, telling.chronicle),
+        )
     except (OSError, ValueError) as error:
         raise Misused(f"cannot listen on {chosen.listen}: {error}; give another --listen HOST:PORT") from error
     schedule = Schedule(loop, chosen.interval)
@@ -61,13 +72,17 @@ def run(chosen: argparse.Namespace) -> int:
     _on_signals(stop, ask_again)
     telling.journal.started(chosen.listen, chosen.interval)
     schedule.start()
+    readiness.start()
     # A signal may reach any thread, for one while git is being started; only this one runs its handler, once awake.
     while not stop.wait(_AWAKE):
         pass
+    readiness.stop()
     schedule.stop()
     server.close()
     _let_end(workshop, telling)
+    telling.notifications.close()
     telling.journal.stopped()
+    telling.chronicle.close()
     _leave(0)
     return 0
 
@@ -76,11 +91,11 @@ def plan(chosen: argparse.Namespace) -> int:
     """`trueup plan`."""
     if chosen.files:
         standings, problems = from_files(chosen.files)
-        statuses = _planned(with_former(standings), _committed_before, chosen)
+        statuses = planned(with_former(standings), _committed_before, chosen)
     else:
         repository, _ = source(chosen)
         found = repository.poll()
-        problems, statuses = found.problems, _planned(found.standings, repository.before, chosen)
+        problems, statuses = found.problems, planned(found.standings, repository.before, chosen)
     if chosen.output == "text":
         rendering.print_text(statuses, problems)
     else:
@@ -122,21 +137,35 @@ def _let_end(workshop: Workshop, telling: Telling) -> None:
     aside.end(workshop)
 
 
-def _loop(chosen: argparse.Namespace, stop: threading.Event) -> tuple[Loop, Metrics, Telling, Workshop]:
-    holder: list[Loop] = []
+def _loop(chosen: argparse.Namespace, stop: threading.Event) -> tuple[Loop, ReadinessLoop, Metrics, Telling, Workshop]:
+    holder: list[Callable[[], Status]] = []
     nothing = Status(git=GitStatus(repository="", branch="", path=""))
-    metrics = Metrics(lambda: holder[0].status() if holder else nothing)
+    metrics = Metrics(lambda: holder[0]() if holder else nothing)
     logs.configure(chosen.log_level)
-    telling = Telling(logs.Journal(), metrics)
     repository, git = source(chosen)
+    journal = logs.Journal()
+    kept = EventFile(settings.cache_of(chosen.cache, chosen.repository), journal.unkept)
+    chronicle = Chronicle(kept)
+    telling = Telling(journal, metrics, chronicle, _notifications(chosen, journal, metrics, chronicle))
     workshop = aside.open_workshop(chosen, days=chosen.state_backup_days, on_applied=telling.applied)
 
     def territory(where: Place) -> Territory:
         connection = Connection(where, timeout=chosen.aws_timeout, on_call=metrics.aws_call)
         return Territory(connection, workshop=workshop)
 
-    holder.append(Loop(repository, git, territory, Surroundings(telling, stopping=stop.is_set), chosen.interval))
-    return holder[0], metrics, telling, workshop
+    loop = Loop(repository, git, territory, Surroundings(telling, stopping=stop.is_set), chosen.interval)
+    readiness = beside(loop, repository, metrics, telling, interval=chosen.interval, timeout=chosen.aws_timeout)
+    holder.append(lambda: readiness.added(loop.status()))
+    return loop, readiness, metrics, telling, workshop
+
+
+def _notifications(
+    chosen: argparse.Namespace, journal: logs.Journal, metrics: Metrics, chronicle: Chronicle
+) -> Notifications:
+    """Who is told. A single run tells nobody: whoever began it reads what it came to."""
+    if chosen.once:
+        return Notifications(environ={})
+    return Notifications(metrics.notified, journal.untold, chronicle.events())
 
 
 def _once(loop: Loop, telling: Telling, stop: threading.Event, timeout: float) -> int:
@@ -145,6 +174,9 @@ def _once(loop: Loop, telling: Telling, stop: threading.Event, timeout: float) -
     loop.poll()
     while not stop.is_set() and time.monotonic() < end:
         waits = [loop.look(where) for where in loop.places]
+        if loop.wants_poll:
+            loop.poll()
+            continue
         if not loop.unsettled or loop.hopeless(_TRIES):
             break
         stop.wait(max(0.05, min([*waits, end - time.monotonic()])))
@@ -155,9 +187,10 @@ def _once(loop: Loop, telling: Telling, stop: threading.Event, timeout: float) -
     return 0 if good else 1
 
 
-def _planned(
+def planned(
     standings: Iterable[Standing], before: Callable[[Standing], Environment | None], chosen: argparse.Namespace
 ) -> tuple[EnvironmentStatus, ...]:
+    """What a pass over each of these would change. `before`: what its file said earlier. Writes nothing."""
     every = tuple(standings)
     pinned = any(standing.environment.infrastructure for standing in every)
     with aside.rehearsal(chosen) if pinned else nullcontext() as workshop:
@@ -205,19 +238,25 @@ def _check(connection: Connection) -> None:
 
 
 def _look_until_sure(enforcement: Enforcement) -> None:
+    """Until everything was read; then what differs has been counted, and one more look says whether it may change."""
+    _look_until_read(enforcement)
+    if enforcement.limited:
+        _look(enforcement)
+
+
+def _look_until_read(enforcement: Enforcement) -> None:
     """One pass; what could not be read or is missing gets a second look, five seconds later.
 
+    Where AWS answers nothing at all, one look is enough: a person may be waiting with a way back.
     A pass does not wait for terraform: the first look at infrastructure only begins one.
     """
-    if enforcement.limited:
-        _look(enforcement)  # counts what differs, and the next look says whether that is more than the file allows
     for attempt in range(3):
         _look(enforcement)
         while any(_is_checked(resource) for resource in enforcement.status().resources):
             time.sleep(_SOON)
             _look(enforcement)
         unsure = [r for r in enforcement.status().resources if r.condition is Condition.RETRYING]
-        if not unsure or attempt == 2:
+        if not unsure or attempt == 2 or not enforcement.territory.connection.was_answered:
             return
         time.sleep(_PAUSE)
 

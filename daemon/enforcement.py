@@ -20,6 +20,7 @@ from reconcilers.contract import Change, Condition, Gate, Observation, Outcome, 
 from reconcilers.maintenance import LiveMaintenance
 from reconcilers.verification import LiveVerification
 
+_TRIES = 4  # looks in a row that may fail before what differs is counted without this one
 FAST = 1.0  # seconds between looks at what is progressing
 
 
@@ -320,11 +321,16 @@ class Enforcement:
         return freeze.by_limit(environment, now, entry.key, self._pending) if counted else None
 
     def _count_pending(self) -> None:
-        """What a limit counts: the entries that differed in the last look at each, since the commit came."""
+        """What a limit counts: the entries that differed in the last look at each, since the commit came.
+
+        Nothing is counted before each was read once, or could not be in several looks: two of three would be made.
+        """
         if self._standing.environment.limits is None:
             return
-        differing = (t for t in self._tracked.values() if t.outcome and t.outcome.changes)
-        self._pending = frozenset(t.entry.key for t in differing if not freeze.is_free(t.entry, self._standing))
+        limited = [t for t in self._tracked.values() if not freeze.is_free(t.entry, self._standing)]
+        if self._pending is None and any(t.unread and t.brake.failures <= _TRIES for t in limited):
+            return
+        self._pending = frozenset(t.entry.key for t in limited if t.outcome and t.outcome.changes)
 
     def _take(self, entry: Entry, outcome: Outcome) -> None:
         tracked = self._tracked[entry.kind, entry.name]

@@ -1,13 +1,13 @@
 """What windows and limits hold back, and what they never do: maintenance, a count of 0, and the way back. Pure."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from daemon.entry import Entry, Key
 from desired_state.history import Version
 from desired_state.in_force import Standing
-from desired_state.model import Environment, Service, Window
+from desired_state.model import Environment, Service
 from desired_state.windows import opens_at
 from reconcilers.contract import Condition, Refusal, Wait
 
@@ -32,22 +32,23 @@ def is_free(entry: Entry, standing: Standing) -> bool:
 
 
 def _returns(key: Key, now: Environment, recent: Iterable[Version]) -> bool:
-    """Whether what is pinned was pinned by one of the recent versions, and something else after that."""
-    present, moved = _pinned(key, now), False
-    for version in recent:
-        if version.environment is None:
-            continue
-        same = _pinned(key, version.environment) == present
-        if same and moved:
-            return True
-        moved |= not same
-    return False
+    """Whether each field that was pinned otherwise before is again as one of the versions before that had it.
+
+    What a commit leaves as it was, such as restarted_at, does not keep the rest of it from being a way back.
+    """
+    present = _pinned(key, now)
+    versions = [_pinned(key, version.environment) for version in recent if version.environment is not None]
+    moved = next((number for number, pins in enumerate(versions) if pins != present), len(versions))
+    former, earlier = versions[moved : moved + 1], versions[moved + 1 :]
+    changed = {field for pins in former for field in {*present, *pins} if present.get(field) != pins.get(field)}
+    return any(all(pins.get(field) == present.get(field) for field in changed) for pins in earlier)
 
 
-def _pinned(key: Key, environment: Environment) -> object:
+def _pinned(key: Key, environment: Environment) -> Mapping[str, object]:
+    """What an entry pins; nothing where the file does not name it."""
     kind, name = key
     entry = getattr(environment, _SECTIONS[kind]).get(name)
-    return entry.model_dump(exclude=_ASIDE) if isinstance(entry, Service) else entry
+    return entry.model_dump(exclude=_ASIDE if isinstance(entry, Service) else None) if entry else {}
 
 
 def by_window(environment: Environment, now: datetime) -> Refusal | None:
@@ -55,7 +56,8 @@ def by_window(environment: Environment, now: datetime) -> Refusal | None:
     at = None if _is_emergency(environment, now) else opens_at(environment.windows, now)
     if at is None:
         return None
-    reason = f"waits for its window, which opens {spelled(at, environment.windows)}{_NOW}"
+    zone = next(each.timezone for each in environment.windows if any(at == start for start, _ in each.spans(now)))
+    reason = f"waits for its window, which opens {spelled(at, zone)}{_NOW}"
     return Refusal(Condition.DRIFTED, reason, Wait("window", at))
 
 
@@ -79,8 +81,7 @@ def _is_emergency(environment: Environment, now: datetime) -> bool:
     return environment.emergency_until is not None and now < environment.emergency_until
 
 
-def spelled(at: datetime, windows: Iterable[Window]) -> str:
-    """An instant in the time zone of the window and in UTC."""
-    zone = next((window.timezone for window in windows), "UTC")
+def spelled(at: datetime, zone: str) -> str:
+    """An instant in a time zone and in UTC."""
     utc = f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
     return f"{at.astimezone(ZoneInfo(zone)):%a %d %b %H:%M} {zone}" + ("" if zone == "UTC" else f" ({utc})")

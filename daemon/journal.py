@@ -112,6 +112,10 @@ class Journal:
         about |= {"author": by.author, "subject": by.subject} if by else {}
         self._log.info("in_force", **about)
 
+    def untold(self, variable: str, reason: str) -> None:
+        """One line, once, when nobody hears what is told to the URL in this environment variable."""
+        self._log.warning("notify_failed", url_from=variable, reason=reason)
+
     def unkept(self, reason: str) -> None:
         """One line, once, when what happens cannot be kept on disk."""
         self._log.warning("events_not_kept", reason=reason)

@@ -28,6 +28,7 @@ _APPLY = (1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.
 _CALL = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _MOST_CODES = 64  # error codes kept apart; any further one counts as "other"
 _FETCHES = ("ok", "unreachable")
+_MESSAGES = ("sent", "failed", "dropped", "unconfigured")
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter, which nobody reads
 
@@ -56,6 +57,10 @@ class Metrics:
             ("environment",),
             _CONVERGENCE,
             made,
+        )
+        told = ("environment", "event", "result")
+        self._notifications = Counter(
+            "trueup_notifications", "Messages to people, by what came of them.", told, registry=made
         )
         self._reverts = Counter("trueup_reverts", "Commits that trueup took back.", ("environment",), registry=made)
         self._applies = _timed(
@@ -119,6 +124,12 @@ class Metrics:
         """A commit was taken back."""
         self._reverts.labels(environment).inc()
 
+    def notified(self, environment: str, event: str, result: str) -> None:
+        """A message to people was sent, failed, was held back (dropped), or had no URL (unconfigured)."""
+        for each in _MESSAGES:  # so that a rate sees the first failure
+            self._notifications.labels(environment, event, each)
+        self._notifications.labels(environment, event, result).inc()
+
     def git_fetch(self, repository: str, result: str) -> None:
         """The repository was asked for its head."""
         for each in _FETCHES:
@@ -130,7 +141,7 @@ class Metrics:
         """An environment has left the repository: its series go."""
         self._changed.pop(environment, None)
         timed = (self._passes, self._first_write, self._convergence, self._verification, self._applies)
-        for metric in (self._changes, self._reverts, *timed):
+        for metric in (self._changes, self._reverts, self._notifications, *timed):
             metric.remove_by_labels({"environment": environment})
 
     def render(self) -> bytes:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from daemon.chronicle import Chronicle
 from daemon.journal import Journal
 from daemon.metrics import Metrics
+from daemon.notifications import Notifications
 from daemon.status import EnvironmentStatus, GitStatus
 from desired_state.in_force import Standing
 from desired_state.repository import Commit
@@ -21,6 +22,7 @@ class Telling:
     journal: Journal
     metrics: Metrics
     chronicle: Chronicle = field(default_factory=Chronicle)
+    notifications: Notifications = field(default_factory=Notifications)
 
     def resource(self, environment: str, commit: str, kind: str, name: str, outcome: Outcome) -> None:
         """One pass over one resource came to this."""
@@ -34,6 +36,7 @@ class Telling:
         self.journal.passed(status, seconds, writes, full=full)
         self.metrics.pass_took(status.name, seconds)
         self.chronicle.passed(status)
+        self.notifications.passed(status)
 
     def applied(self, environment: str, name: str, report: Report) -> None:
         """Terraform has come to the end of an apply."""
@@ -45,6 +48,7 @@ class Telling:
         """A version of a file came into force. `seen`: this process saw it arrive; `by`: the commit that brought it."""
         self.journal.followed(standing, by)
         self.chronicle.followed(standing, seen=seen, by=by)
+        self.notifications.followed(standing, seen=seen, by=by)
 
     def verified(self, environment: str, commit: str, seconds: float | None, checks: Sequence[Check]) -> None:
         """The checks of a commit have held, so long after it was seen to arrive; None: it was there at the start."""
@@ -63,6 +67,7 @@ class Telling:
         self.journal.reverted(environment, bad, commit, to)
         self.metrics.reverted(environment)
         self.chronicle.reverted(environment, bad, commit, to)
+        self.notifications.reverted(environment, bad, commit, to)
 
     def first_write(self, environment: str, seconds: float) -> None:
         """The first write that a new commit led to, so long after the commit was seen."""
@@ -71,6 +76,7 @@ class Telling:
     def converged(self, environment: str, seconds: float) -> None:
         """Everything is in sync with a new commit, so long after the commit was seen."""
         self.metrics.converged(environment, seconds)
+        self.notifications.converged(environment, seconds)
 
     def polled(self, status: GitStatus) -> None:
         """The repository was asked for its head."""
@@ -86,3 +92,4 @@ class Telling:
         self.journal.gone(environment)
         self.metrics.forget(environment)
         self.chronicle.gone(environment)
+        self.notifications.gone(environment)

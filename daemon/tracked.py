@@ -54,6 +54,11 @@ class Tracked:
         return self.brake.resting_until > self._clock.monotonic()
 
     @property
+    def unread(self) -> bool:
+        """Whether the last look could not read it, so that nobody knows whether it differs."""
+        return self.outcome is None or (self.outcome.live is None and self.outcome.condition is Condition.RETRYING)
+
+    @property
     def progressing(self) -> bool:
         """Whether the next look may well show something else."""
         return self.outcome is not None and self.outcome.condition is Condition.PROGRESSING

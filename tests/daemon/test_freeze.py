@@ -69,6 +69,23 @@ ON_NEW = api("databases: [p]", "databases:\n  p: {secret: s, endpoint: new.examp
             False,
             id="an earlier revision with a new image",
         ),
+        pytest.param(
+            (
+                api("task_revision: 1, restarted_at: 2024-02-24T12:00:00Z, desired_count: 6"),
+                api("task_revision: 2, restarted_at: 2024-02-24T12:00:00Z, desired_count: 6"),
+                api("task_revision: 2"),
+                api("task_revision: 1"),
+            ),
+            entry(),
+            True,
+            id="a rollback that keeps a later restart and a later count",
+        ),
+        pytest.param(
+            (api("task_revision: 1, desired_count: 6"), api("task_revision: 2"), api("task_revision: 1")),
+            entry(),
+            False,
+            id="a rollback with a count that never was",
+        ),
         pytest.param((api("desired_count: 0"), api("desired_count: 4")), entry(), True, id="a shutdown"),
         pytest.param((api("desired_count: 4"), api("desired_count: 3")), entry(), False, id="another count"),
         pytest.param((api("task_revision: 1"),), entry("maintenance", "maintenance"), True, id="maintenance"),

@@ -400,9 +400,11 @@ def test_any_bytes_are_an_environment_or_invalid(content: bytes) -> None:
 
 
 def for_json(value: Any) -> Any:
-    """What an editor hands to a JSON Schema: a YAML instant is a string to it."""
+    """What an editor hands to a JSON Schema: a YAML instant is a string to it, and so is the key `on`."""
     if isinstance(value, dict):
-        return {key: for_json(item) for key, item in value.items()}
+        return {"on" if key is True else key: for_json(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [for_json(item) for item in value]
     return value.isoformat() if isinstance(value, datetime) else value
 
 
