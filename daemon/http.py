@@ -1,4 +1,4 @@
-"""The four pages of the daemon: /metrics, /healthz, /readyz and /api/v1/status. They only read."""
+"""The pages of the daemon: /metrics, /healthz, /readyz, /api/v1/status, …/events and …/history. They only read."""
 
 import gzip
 import json
@@ -12,8 +12,11 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
 from typing import Any
+from urllib.parse import parse_qsl
 
 from daemon import status_json
+from daemon.chronicle import MOST, Chronicle
+from daemon.events import instant
 from daemon.metrics import CONTENT_TYPE, Metrics
 from daemon.status import Status
 
@@ -21,21 +24,31 @@ _MOST = 32  # requests at once; more are turned away
 _DEADLINE = 10.0  # seconds for one request, however slowly it comes
 _WORTH_PACKING = 4096  # bytes; the metrics of 1,000 services are 700 kB, and 25 kB packed
 _PLAIN = "text/plain; charset=utf-8"
+_JSON = "application/json"
 _ADDRESS = re.compile(r"(?:\[(?P<six>[0-9a-fA-F:.%a-z]+)\]|(?P<host>[^:\[\]\s]*)):(?P<port>\d{1,5})")
 
 Page = tuple[HTTPStatus, str, bytes]  # status, content type, body
+Query = dict[str, str]
 
 
-def serve(listen: str, status: Callable[[], Status], metrics: Metrics) -> "Server":
+def serve(
+    listen: str,
+    status: Callable[[], Status],
+    metrics: Metrics,
+    chronicle: Chronicle,
+    history: Callable[[], object] = lambda: {"environments": []},
+) -> "Server":
     """Listen on HOST:PORT from now on, in threads of its own. ValueError or OSError: it cannot be listened on."""
     match = _ADDRESS.fullmatch(listen)
     if match is None or int(match["port"]) > 65_535:
         raise ValueError("it is not HOST:PORT")
-    pages: dict[str, Callable[[], Page]] = {
-        "/metrics": lambda: (HTTPStatus.OK, CONTENT_TYPE, metrics.render()),
-        "/healthz": lambda: _health(status()),
-        "/readyz": lambda: _readiness(status()),
-        "/api/v1/status": lambda: (HTTPStatus.OK, "application/json", _json(status_json.everything(status()))),
+    pages: dict[str, Callable[[Query], Page]] = {
+        "/metrics": lambda _: (HTTPStatus.OK, CONTENT_TYPE, metrics.render()),
+        "/healthz": lambda _: _health(status()),
+        "/readyz": lambda _: _readiness(status()),
+        "/api/v1/status": lambda _: (HTTPStatus.OK, _JSON, _json(status_json.everything(status()))),
+        "/api/v1/events": lambda query: _events(chronicle, query),
+        "/api/v1/history": lambda _: (HTTPStatus.OK, _JSON, _json(history())),
     }
     return Server(match["six"] or match["host"], int(match["port"]), pages)
 
@@ -46,7 +59,7 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, host: str, port: int, pages: dict[str, Callable[[], Page]]) -> None:
+    def __init__(self, host: str, port: int, pages: dict[str, Callable[[Query], Page]]) -> None:
         self.pages = pages
         self._free = threading.BoundedSemaphore(_MOST)
         self._begun: dict[socket.socket, float] = {}
@@ -116,12 +129,13 @@ class _Handler(BaseHTTPRequestHandler):
     default_request_version = "HTTP/1.0"  # what cannot be read is answered with a status line, too
 
     def do_GET(self) -> None:
-        page = self.server.pages.get(self.path.partition("?")[0])
+        path, _, query = self.path.partition("?")
+        page = self.server.pages.get(path)
         if page is None:
             self.send_error(HTTPStatus.NOT_FOUND)
             return
         try:
-            self._answer(*page())
+            self._answer(*page(dict(parse_qsl(query))))
         except OSError:
             raise
         except Exception as error:  # noqa: BLE001 — a page that fails must say so, and must not end the thread silently
@@ -172,6 +186,18 @@ def _readiness(status: Status) -> Page:
     if status.ready:
         return HTTPStatus.OK, _PLAIN, b"ready\n"
     return HTTPStatus.SERVICE_UNAVAILABLE, _PLAIN, f"not ready: {_missing(status)}\n".encode()
+
+
+def _events(chronicle: Chronicle, query: Query) -> Page:
+    """What happened, newest last: of one environment, from an instant on, and not more than so many."""
+    since, limit = query.get("since"), query.get("limit", f"{MOST}")
+    after = instant(since)
+    if since is not None and after is None:
+        return HTTPStatus.BAD_REQUEST, _PLAIN, b"since is no instant; write one such as 2024-02-24T12:00:00Z\n"
+    if not limit.isascii() or not limit.isdigit() or len(limit) > 6:
+        return HTTPStatus.BAD_REQUEST, _PLAIN, b"limit is no number of events\n"
+    found = chronicle.events(query.get("environment"), after, min(int(limit), MOST))
+    return HTTPStatus.OK, _JSON, _json({"events": [event.as_json() for event in found]})
 
 
 def _missing(status: Status) -> str:

@@ -140,6 +140,7 @@ def test_the_status_page_has_every_key_of_the_contract(web: Web) -> None:
                 "valid": True,
                 "in_sync": False,
                 "verified": None,
+                "rollback_ready": [],
                 "last_pass": None,
                 "last_in_sync": None,
                 "maintenance_enabled": None,
@@ -363,3 +364,9 @@ def test_a_closed_server_does_not_listen_any_more() -> None:
 
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port), timeout=1)
+
+
+def test_the_history_page_tells_what_it_is_given(web: Web) -> None:
+    code, headers, body = web.get("/api/v1/history?environment=production")
+
+    assert (code, headers["Content-Type"], json.loads(body)) == (200, "application/json", {"environments": []})
