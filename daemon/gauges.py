@@ -64,6 +64,18 @@ def _of_environments(environments: tuple[EnvironmentStatus, ...]) -> Iterator[Me
         "Whether the checks of the commit in force hold, where the file has any.",
         lambda e: None if e.verified is None else float(e.verified),
     )
+    ready = [((e.name, f"{k.back}"), k.ready) for e in environments for k in e.rollback_ready]
+    yield _gauge(
+        "trueup_rollback_ready",
+        "Whether going back by so many versions would work now, where that is known.",
+        ("environment", "commits_back"),
+        [(labels, float(value)) for labels, value in ready if value is not None],
+    )
+    yield each(
+        "trueup_rollback_ready_timestamp_seconds",
+        "When that was looked at last.",
+        lambda e: max((k.looked.timestamp() for k in e.rollback_ready if k.looked), default=None),
+    )
 
 
 def _validity(status: Status) -> Metric:

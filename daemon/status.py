@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from daemon.readiness import Known
 from desired_state.parse import Problem
 from reconcilers.contract import Advice, Ahead, Change, Condition, Drift, Wait
 from reconcilers.infrastructure import LiveInfrastructure
@@ -48,6 +49,7 @@ class EnvironmentStatus:
     last_in_sync: datetime | None = None
     maintenance_enabled: bool | None = None  # live; None: the file has no maintenance or it was never read
     verified: bool | None = None  # whether the checks of this commit have held; None: the file has none
+    rollback_ready: tuple[Known, ...] = ()  # the versions that can be gone back to, the newest first
 
     @property
     def in_sync(self) -> bool:

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from daemon import readiness
 from daemon.plain import redacted
 from daemon.status import EnvironmentStatus, GitStatus, ResourceStatus, Status
 from desired_state.parse import Problem
@@ -37,6 +38,7 @@ def environment(status: EnvironmentStatus) -> Json:
         "valid": status.valid,
         "in_sync": status.in_sync,
         "verified": status.verified,
+        "rollback_ready": [readiness.shown(each) for each in status.rollback_ready],
         "last_pass": _instant(status.last_pass),
         "last_in_sync": _instant(status.last_in_sync),
         "maintenance_enabled": status.maintenance_enabled,
