@@ -1,9 +1,9 @@
 """A plan for a comment on a pull request. What is live may be hostile: it stands in code, and can leave it nowhere."""
 
-import re
 from collections.abc import Iterator, Sequence
 
 from daemon import plan_facts as facts
+from daemon.markdown import cell, code, fence
 from daemon.plain import one_line
 from daemon.status import EnvironmentStatus, ResourceStatus
 from desired_state.parse import Problem
@@ -25,13 +25,13 @@ def _lines(statuses: Sequence[EnvironmentStatus], problems: Sequence[Problem], *
     yield f"**{facts.closing(statuses, problems)}**"
     if problems:
         yield ""
-        yield from (f"- {_code(str(problem))}" for problem in problems)
+        yield from (f"- {code(str(problem))}" for problem in problems)
     for status in statuses:
         yield from _environment(status, detailed=detailed)
 
 
 def _environment(status: EnvironmentStatus, *, detailed: bool) -> Iterator[str]:
-    yield from ("", f"### {_code(status.name)}", "", _code(facts.about(status)))
+    yield from ("", f"### {code(status.name)}", "", code(facts.about(status)))
     if note := facts.mode_note(status):
         yield from ("", f"{note[0].upper()}{note[1:]}.")
     changing = [resource for resource in status.resources if resource.changes or resource.ahead]
@@ -41,7 +41,7 @@ def _environment(status: EnvironmentStatus, *, detailed: bool) -> Iterator[str]:
     if notes := [note for resource in status.resources for note in _notes(status, resource)]:
         yield from ("", *notes)
     if quiet := facts.quiet(status):
-        yield from ("", f"In sync: {', '.join(map(_code, quiet))}")
+        yield from ("", f"In sync: {', '.join(map(code, quiet))}")
     if changing and detailed:
         yield from ("", "<details><summary>live and desired</summary>", "")
         for resource in changing:
@@ -50,25 +50,25 @@ def _environment(status: EnvironmentStatus, *, detailed: bool) -> Iterator[str]:
     for resource in status.resources:
         if detailed and (block := facts.settings(resource)):
             lines = [one_line(line) for line in block.splitlines()]
-            fence = _fence("\n".join(lines), shortest=3)
+            ticks = fence("\n".join(lines), shortest=3)
             yield from ("", "<details><summary>what the new instance gets, for the file</summary>", "")
-            yield from (f"{fence}yaml", *lines, fence, "", "</details>")
+            yield from (f"{ticks}yaml", *lines, ticks, "", "</details>")
 
 
 def _row(resource: ResourceStatus) -> str:
     rows = list(facts.rows(resource))
     effects = "".join(f"**{row.effect}** " for row in rows if row.effect)
     verbs = ", ".join(dict.fromkeys(row.verb for row in rows))
-    fields = ", ".join(_cell(row.field) for row in rows if row.field)
-    return f"| {_cell(facts.called(resource))} | {resource.condition.value} | {effects}{verbs} | {fields} |"
+    fields = ", ".join(cell(row.field) for row in rows if row.field)
+    return f"| {cell(facts.called(resource))} | {resource.condition.value} | {effects}{verbs} | {fields} |"
 
 
 def _notes(status: EnvironmentStatus, resource: ResourceStatus) -> Iterator[str]:
-    name = _code(facts.called(resource))
+    name = code(facts.called(resource))
     if reason := facts.reason(status, resource):
-        yield f"- {name} is {resource.condition.value}: {_code(reason)}"
+        yield f"- {name} is {resource.condition.value}: {code(reason)}"
     for advice in resource.advice:
-        yield f"- {name}: {_code(advice.message, facts.NOTE)}"
+        yield f"- {name}: {code(advice.message, facts.NOTE)}"
 
 
 def _values(resource: ResourceStatus) -> Iterator[str]:
@@ -80,22 +80,5 @@ def _values(resource: ResourceStatus) -> Iterator[str]:
         elif row.field:
             lines += [f"- {row.field}: {row.live}", f"+ {row.field}: {row.desired}"]
         lines += [f"  {row.takes}"] if row.takes else []
-    fence = _fence("\n".join(lines), shortest=3)
-    yield from (_code(facts.called(resource)), "", f"{fence}diff", *lines, fence, "")
-
-
-def _code(text: str, longest: int = 1000) -> str:
-    """A span of code, whatever is in the text."""
-    line = one_line(text, longest)
-    fence = _fence(line, shortest=1)
-    space = " " if "`" in line else ""
-    return f"{fence}{space}{line}{space}{fence}" if line.strip() else ""
-
-
-def _cell(text: str) -> str:
-    """The same inside a table, where a pipe would end the cell even in code; below it the text is as it is."""
-    return _code(text.replace("|", "¦"))
-
-
-def _fence(text: str, shortest: int) -> str:
-    return "`" * max(shortest, max(map(len, re.findall("`+", text)), default=0) + 1)
+    ticks = fence("\n".join(lines), shortest=3)
+    yield from (code(facts.called(resource)), "", f"{ticks}diff", *lines, ticks, "")

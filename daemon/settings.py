@@ -2,11 +2,14 @@
 
 import argparse
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from reconcilers.terraform_backups import checked_place
 
@@ -40,6 +43,13 @@ def seconds(text: str) -> float:
     return value
 
 
+def count(text: str) -> int:
+    """How many lines of a list to show, from 1 to 100."""
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 100")
+    return int(text)
+
+
 def days(text: str) -> int:
     """A number of days, from 1 to ten years."""
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 3650:
@@ -60,6 +70,39 @@ def level(text: str) -> str:
     if text.lower() not in ("debug", "info", "warning", "error"):
         raise argparse.ArgumentTypeError(f"{text!r} is none of debug, info, warning, error")
     return text.lower()
+
+
+def daemon_address(text: str) -> str:
+    """Where a daemon listens: https, or http on this machine alone, since nothing proves whose answer http brings."""
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        parts, host = urlsplit(""), ""
+    if parts.scheme not in ("http", "https") or not host or not text.isprintable() or " " in text:
+        raise argparse.ArgumentTypeError("it is no address; write http://127.0.0.1:8080 or https://host")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise argparse.ArgumentTypeError("write the address alone, without a user, a ? or a #")
+    if parts.scheme == "http" and not _is_this_machine(host):
+        raise argparse.ArgumentTypeError(
+            f"http is asked on this machine only; write https://{host}, or lead a port here with kubectl port-forward"
+        )
+    return text.rstrip("/")
+
+
+def duration(text: str) -> float:
+    """A time as the file writes it (`30s`, `10m`, `1h`), or a number of seconds. In seconds; at most a day."""
+    match = re.fullmatch(r"(\d{1,6})([smh])", text, re.ASCII)
+    if match is None:
+        return seconds(text)
+    return seconds(f"{int(match[1]) * {'s': 1, 'm': 60, 'h': 3600}[match[2]]}")
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 REPOSITORY = (
@@ -88,6 +131,7 @@ DAEMON = (
     ),
     Option("log-level", "debug, info, warning or error", "info", level, "LEVEL"),
 )
+CLIENT = (Option("daemon", "address of the running daemon to ask", "http://127.0.0.1:8080", daemon_address, "URL"),)
 
 
 def add(parser: argparse.ArgumentParser, options: tuple[Option, ...], environ: Mapping[str, str] = os.environ) -> None:

@@ -4,15 +4,17 @@ import argparse
 import os
 import stat
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from daemon.settings import cache_of
 from daemon.status import GitStatus
+from desired_state.history import Version, work_tree_versions
 from desired_state.in_force import Source, Standing, contested
-from desired_state.model import Database, Environment
+from desired_state.model import Database, Environment, Service
 from desired_state.parse import Invalid, Problem, parse
-from desired_state.repository import Repository, repository_of, shown_location
+from desired_state.repository import Damaged, Repository, repository_of, shown_location
 from desired_state.values import printable
 
 _MOST_BYTES: Final = 1024 * 1024 + 1  # one more than a file may have, so that a larger one is seen to be larger
@@ -54,6 +56,31 @@ def database_of(environment: Environment, name: str) -> Database:
         known = ", ".join(environment.databases) or "none"
         raise Misused(f"environment {environment.environment} has no database {printable(name)}; it has {known}")
     return environment.databases[name]
+
+
+def service_of(environment: Environment, name: str) -> Service:
+    """The entry under `services`. Misused: there is none of this name."""
+    if name not in environment.services:
+        known = ", ".join(environment.services) or "none"
+        raise Misused(f"environment {environment.environment} has no service {printable(name)}; it has {known}")
+    return environment.services[name]
+
+
+def versions_of(chosen: argparse.Namespace, standing: Standing, most: int = 50) -> list[Version]:
+    """The versions of an environment's file, newest first: of the repository, or of the work tree that it is in."""
+    if not standing.commit:
+        return work_tree_versions(Path(standing.file), most)
+    return list(source(chosen)[0].versions(standing, most))
+
+
+def version_at(chosen: argparse.Namespace, standing: Standing, commit: str) -> Version | None:
+    """What an environment's file said at a commit, which a person may have cut short. None: no such one is known."""
+    if not standing.commit:
+        return next(iter(work_tree_versions(Path(standing.file), 1, commit)), None)
+    try:
+        return next(source(chosen)[0].versions(replace(standing, commit=commit), 1), None)
+    except Damaged:
+        return None
 
 
 def _of_name(name: str | None, standings: Sequence[Standing], problems: Sequence[Problem]) -> Standing:

@@ -25,9 +25,14 @@ class Verb:
     usage: str | None = None
 
 
-def environment(parser: argparse.ArgumentParser) -> None:
+def environment(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     """The word ENVIRONMENT, as `sources.named` reads it."""
-    parser.add_argument("environment", metavar="ENVIRONMENT", help="a file, or the name of an environment")
+    parser.add_argument(
+        "environment",
+        nargs=None if required else "?",
+        metavar="ENVIRONMENT",
+        help="a file, or the name of an environment",
+    )
 
 
 def service(parser: argparse.ArgumentParser) -> None:
@@ -43,6 +48,11 @@ def database(parser: argparse.ArgumentParser) -> None:
 def output(parser: argparse.ArgumentParser, *more: str) -> None:
     """`--output`: text for people, JSON for scripts."""
     parser.add_argument("--output", choices=("text", "json", *more), default="text", help="(default: text)")
+
+
+def most(parser: argparse.ArgumentParser) -> None:
+    """`--most`: the length of a list."""
+    parser.add_argument("--most", type=settings.count, default=10, metavar="N", help="how many to show (default: 10)")
 
 
 def where(parser: argparse.ArgumentParser) -> None:

@@ -3,7 +3,28 @@
 import argparse
 from pathlib import Path
 
-from daemon import commands, infrastructure, load_dump, migrate, settings, snapshots, verb
+from daemon import (
+    adopt,
+    commands,
+    completion,
+    explain,
+    history,
+    images,
+    infrastructure,
+    load_dump,
+    maintenance,
+    migrate,
+    report,
+    restart,
+    revisions,
+    rollback,
+    set_pin,
+    settings,
+    snapshots,
+    status_verb,
+    verb,
+    wait,
+)
 from daemon.verb import Verb
 
 _RUN = """
@@ -75,8 +96,22 @@ VERBS: tuple[Verb, ...] = (
     Verb("demo", verb.DAEMON, "a rollback story on this machine", _DEMO, commands.demo, _demo),
     Verb("validate", verb.FILES, "check environment files without AWS", _VALIDATE, commands.validate, _validate),
     Verb("schema", verb.FILES, "print the JSON Schema of the environment file", _SCHEMA, commands.schema),
+    adopt.VERB,
     Verb("plan", verb.LOOK, "say what a pass would change; writes nothing", _PLAN, commands.plan, _plan),
+    status_verb.VERB,
+    explain.VERB,
+    wait.VERB,
+    history.VERB,
+    report.VERB,
+    revisions.VERB,
+    images.VERB,
+    completion.VERB,
     snapshots.VERB,
+    rollback.VERB,
+    set_pin.VERB,
+    restart.RESTART,
+    restart.SHUTDOWN,
+    maintenance.VERB,
     infrastructure.VERB,
     migrate.VERB,
     load_dump.VERB,

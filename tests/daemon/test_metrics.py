@@ -8,6 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from daemon.metrics import Metrics
+from daemon.readiness import Known
 from daemon.status import EnvironmentStatus, GitStatus, ResourceStatus, Status
 from desired_state.parse import Problem
 from reconcilers import verification
@@ -84,6 +85,7 @@ PRODUCTION = EnvironmentStatus(
     last_in_sync=NOON,
     maintenance_enabled=True,
     verified=True,
+    rollback_ready=(Known(1, "c0", ready=True, looked=NOON), Known(2, "b0", ready=False, looked=NOON), Known(3, "a0")),
 )
 
 # Straight from the design, section 5: name, type, labels.
@@ -147,6 +149,7 @@ def test_every_metric_of_the_contract_is_there_with_its_type_and_labels(scraped:
     metrics.converged("production", 20.0)
     metrics.verified("production", 80.0)
     metrics.reverted("production")
+    metrics.notified("production", "stalled", "sent")
     metrics.git_fetch("r", "ok")
     metrics.applied("production", "network", Report(NOON, "c", 3, error="it broke"))
 
@@ -164,8 +167,11 @@ def test_every_metric_of_the_contract_is_there_with_its_type_and_labels(scraped:
         "trueup_changes_waiting": ("gauge", {"environment", "kind", "name", "reason"}),
         "trueup_changes_waiting_until_timestamp_seconds": ("gauge", {"environment", "kind", "name"}),
         "trueup_verified": ("gauge", {"environment"}),
+        "trueup_rollback_ready": ("gauge", {"environment", "commits_back"}),
+        "trueup_rollback_ready_timestamp_seconds": ("gauge", {"environment"}),
         "trueup_verification_seconds": ("histogram", {"environment"}),
         "trueup_reverts_total": ("counter", {"environment"}),
+        "trueup_notifications_total": ("counter", {"environment", "event", "result"}),
         "trueup_verification_check": ("gauge", {"environment", "check"}),
     }
 
@@ -331,3 +337,14 @@ def test_there_are_few_series_for_each_service(scraped: Scraped) -> None:
     scraped.show(*(replace(GOOD, kind="service", name=f"s{number}") for number in range(1000)))
 
     assert len(scraped.samples()) <= 12 * 1000 + 300
+
+
+def test_whether_versions_can_be_gone_back_to_is_told_where_it_is_known(scraped: Scraped) -> None:
+    lines = [
+        line for line in scraped.metrics.render().decode().splitlines() if line.startswith("trueup_rollback_ready{")
+    ]
+
+    assert lines == [
+        'trueup_rollback_ready{commits_back="1",environment="production"} 1.0',
+        'trueup_rollback_ready{commits_back="2",environment="production"} 0.0',
+    ]

@@ -1,0 +1,203 @@
+"""`trueup wait`: block until a commit is in force and in sync, for a CI job that must know how it ended."""
+
+import argparse
+import json
+import re
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from daemon import client, events, past, settings, verb
+from daemon.arrival import Result, Verdict, is_of, judge
+from daemon.changes import changes
+from daemon.client import Unreached
+from daemon.events import Event, What
+from daemon.seen import Seen
+from daemon.status_text import short
+from daemon.verb import Verb
+from desired_state.git import Failed, git
+
+_CODES: Final = {Result.IN_SYNC: 0, Result.STALLED: 2, Result.REFUSED: 2, Result.UNKNOWN: 1, Result.TIMED_OUT: 3}
+_GIT: Final = 5.0  # seconds for one question to the repository of this folder
+_TIMES: Final = (
+    ("--timeout", "10m", "how long to wait: 90s, 10m, 1h"),
+    ("--interval", "2s", "time between two looks at the daemon"),
+)
+_SURE: Final = 2  # looks in a row that must say that there is no such environment: one is being taken in
+
+
+def wait(chosen: argparse.Namespace) -> int:
+    """`trueup wait`."""
+    watch = _Watch(chosen.daemon, client.name_of(chosen.environment), chosen.commit, as_json=chosen.output == "json")
+    begun = time.monotonic()
+    verdict = watch.until(begun + chosen.timeout, chosen.interval)
+    seconds = time.monotonic() - begun
+    if chosen.output == "json":
+        sys.stdout.write(json.dumps(_as_json(watch, verdict, seconds), indent=2) + "\n")
+    else:
+        sys.stdout.write(_closing(watch, verdict, seconds))
+    return _CODES[verdict.result]
+
+
+class _Watch:
+    """Looks at a daemon until a commit has arrived or cannot arrive any more."""
+
+    def __init__(self, address: str, name: str, commit: str, *, as_json: bool) -> None:
+        self.name, self.commit = name, commit
+        self._address = address
+        self._out = sys.stderr if as_json else sys.stdout
+        self._before: Seen | None = None
+        self._last = Verdict(Result.WAITING)
+        self._was_in_force = False
+        self._silent = False
+        self._unknown = 0
+        self._contained: dict[str, bool] = {}  # by the commit in force
+
+    def until(self, end: float, interval: float) -> Verdict:
+        """Look until it has ended, or `end` (monotonic seconds). What cannot be reached is asked again."""
+        while True:
+            self._look()
+            self._unknown = self._unknown + 1 if self._last.result is Result.UNKNOWN else 0
+            if self._last.result is not Result.WAITING and self._unknown in (0, _SURE):
+                return self._last
+            if time.monotonic() + interval >= end:
+                time.sleep(max(0.0, end - time.monotonic()))
+                self._look()
+                late = self._last.result in (Result.WAITING, Result.UNKNOWN)
+                return replace(self._last, result=Result.TIMED_OUT) if late else self._last
+            time.sleep(interval)
+
+    def _look(self) -> None:
+        try:
+            now = client.status(self._address)
+        except Unreached as error:
+            if not self._silent:
+                self._say(f"{error}; asking again until the time is up")
+            self._silent = True
+            self._last = Verdict(Result.WAITING, (f"{error}",))
+            return
+        self._silent = False
+        for line in changes(self._before, now, {self.name}):
+            self._say(line)
+        self._before, known = now, self._was_in_force and not now.git.rewritten
+        self._last = judge(now, self.name, self.commit, lambda other: known or self._contains(other))
+        self._was_in_force |= is_of(self._last.in_force, self.commit)
+        if self._last.arrived and not is_of(self._last.in_force, self.commit):
+            self._last = self._unless_taken_back(self._last)
+
+    def _contains(self, other: str) -> bool | None:
+        """Whether another commit has ours in it; only what is certain is kept."""
+        if other not in self._contained:
+            found = True if self._is_version() else _ancestor(self.commit, other)
+            if found is None:
+                return None
+            self._contained[other] = found
+        return self._contained[other]
+
+    def _unless_taken_back(self, verdict: Verdict) -> Verdict:
+        """A commit that trueup has taken back since has not held, however well the later one does."""
+        by = next((each for each in self._events() if self._takes_back(each, verdict.in_force)), None)
+        if by is None:
+            return verdict
+        reason = f"it failed its checks, and commit {short(by.commit)} took it back"
+        return replace(verdict, result=Result.STALLED, reasons=(reason, *verdict.reasons))
+
+    def _takes_back(self, event: Event, in_force: str) -> bool:
+        """Whether it takes ours back, or what came before ours where ours does not touch the file at all."""
+        if event.event != What.REVERTED:
+            return False
+        return is_of(event.text("bad"), self.commit) or (event.commit == in_force and not self._is_version())
+
+    def _is_version(self) -> bool:
+        """Whether ours brought the version in force or one before it, as far as the daemon tells them."""
+        told = past.read(self._page("/api/v1/history"))
+        versions = (each for history in told if history.environment == self.name for each in history.versions)
+        return any(is_of(each.commit, self.commit) for each in versions)
+
+    def _events(self) -> list[Event]:
+        """What happened in this environment, as far as the daemon tells it."""
+        told = self._page("/api/v1/events")
+        listed = told.get("events") if isinstance(told, dict) else None
+        return [event for each in listed if (event := events.read(each))] if isinstance(listed, list) else []
+
+    def _page(self, path: str) -> object:
+        try:
+            return client.get(self._address, path, {"environment": self.name}).document
+        except Unreached:
+            return None
+
+    def _say(self, line: str) -> None:
+        print(line, file=self._out, flush=True)
+
+
+def _ancestor(commit: str, other: str) -> bool | None:
+    """Whether one commit is in the history of another, by the repository of this folder. None: it lacks one."""
+    if not re.fullmatch("[0-9a-f]{40,64}", other):  # it is somebody else's text
+        return None
+    at = ("-C", f"{Path().absolute()}")
+    try:
+        git(*at, "rev-parse", "--verify", "--quiet", f"{other}^{{commit}}", timeout=_GIT)
+        full = git(*at, "rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}", timeout=_GIT).decode().strip()
+        base = git(*at, "merge-base", full, other, timeout=_GIT).decode().strip()
+    except Failed:
+        return None
+    return base == full
+
+
+def _closing(watch: _Watch, verdict: Verdict, seconds: float) -> str:
+    took = f"after {seconds:.0f} s"
+    words = {
+        Result.IN_SYNC: f"in sync {took}" + (", verified" if verdict.verified else ""),
+        Result.STALLED: f"stalled {took}: only a new commit or a person can help",
+        Result.REFUSED: f"refused {took}: the file is bad at this commit, and what was in force stays",
+        Result.UNKNOWN: "no such environment",
+        Result.TIMED_OUT: f"not there {took}: the time is up",
+    }
+    told = [f"{watch.name} at commit {short(watch.commit)}: {words[verdict.result]}"]
+    return "".join(f"{line}\n" for line in (*told, *(f"  {reason}" for reason in verdict.reasons)))
+
+
+def _as_json(watch: _Watch, verdict: Verdict, seconds: float) -> dict[str, Any]:
+    return {
+        "environment": watch.name,
+        "commit": watch.commit,
+        "result": verdict.result.value,
+        "in_force": verdict.in_force or None,
+        "verified": verdict.verified,
+        "seconds": round(seconds, 1),
+        "reasons": list(verdict.reasons),
+    }
+
+
+def _commit(text: str) -> str:
+    if not re.fullmatch("[0-9a-fA-F]{7,64}", text):
+        raise argparse.ArgumentTypeError(f"{text[:80]!r} is no commit: write at least 7 characters of its id")
+    return text.lower()
+
+
+_ABOUT = """
+Block until a commit is in force and in sync (verified, where the file says verify).
+
+  trueup wait replaydash-production --commit $GITHUB_SHA --timeout 15m
+  trueup wait production.yaml --commit 1a2b3c4 --output json
+
+A line is printed at each change. A later commit that is in force counts in its place if
+it contains this one, as the daemon's history or a clone in this folder says, unless
+trueup took this one back. A daemon that restarts meanwhile is asked again.
+Exit code: 0 in sync, 2 stalled or refused, with the reasons, 3 timed out, 1 error.
+"""
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    verb.environment(parser)
+    parser.add_argument("--commit", required=True, type=_commit, metavar="SHA", help="at least 7 characters of its id")
+    for name, default, about in _TIMES:  # by no environment variable: TRUEUP_INTERVAL is the daemon's
+        shown = f"{about} (default: {default})"
+        parser.add_argument(name, type=settings.duration, default=default, metavar="TIME", help=shown)
+    verb.output(parser)
+    client.arguments(parser)
+
+
+VERB = Verb("wait", verb.LOOK, "block until a commit is in sync, for CI", _ABOUT, wait, arguments=_arguments)
