@@ -6,18 +6,16 @@ from daemon.demo_stage import Stage
 from daemon.demo_teller import Teller, live, said
 from rehearsal.replaydash_names import API, SICK_TAG
 
-_REPORT = 46  # lines of the report that are shown
+_SHOWN = ("Times", "Post-rollback checklist")  # the parts of the report that are shown
 
 
 def unwell(first: str, pin: str, on: Stage, teller: Teller) -> float:
     """Hold it, go back by hand, then let trueup go back. `first`: the file so far; `pin`: the line of its revision."""
-    began = time.monotonic()
     _held(first, pin, on, teller)
     seconds = _taken_back(first, pin, on, teller)
-    since = f"{int(time.monotonic() - began) + 1}s"
+    since = f"{int(seconds) + 1}s"
     teller.block("report", [f"trueup report {on.status()['environment']} --since {since}"], "bold")
-    if False:
-        teller.block("", on.report(since, teller.width)[:_REPORT], "dim")
+    teller.block("", _parts(on.report(since, teller.width)), "dim")
     return seconds
 
 
@@ -67,3 +65,13 @@ def _verified(first: str, on: Stage, on_failure: str) -> str:
 
 def _checks(on: Stage) -> str:
     return "; ".join(f"{each['check']}: {each['evidence']}" for each in on.resource("verification").get("checks", []))
+
+
+def _parts(report: list[str]) -> list[str]:
+    """What it came to, how long all of it took, and the checklist; the timeline has been told already."""
+    summary = [line for line in report if line.startswith("**")]
+    shown, title = [*summary], ""
+    for line in report:
+        title = line.removeprefix("## ") if line.startswith("## ") else title
+        shown += [line] if title in _SHOWN and line else []
+    return shown

@@ -40,7 +40,7 @@ Show the maintenance page or take it away: edits the file and commits.
 ENVIRONMENT is a file, or the name of an environment: in the repository where
 one is given, else in this folder. --until ends nothing: from then
 on, maintenance that is still on is reported as forgotten.
-Exit code: 0 committed or nothing to do, 1 not; --dry-run: 0 no drift, 2 drift.
+Exit code: 0 committed or nothing to do, 1 not; --dry-run: as `trueup plan`.
 """
 
 

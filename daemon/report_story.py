@@ -1,6 +1,6 @@
 """What a report tells, worked out of the facts. Pure: the same facts give the same story."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -10,7 +10,7 @@ from daemon.events import Event, What
 from daemon.report_checklist import Item, checklist
 from daemon.report_drifts import Drift
 from daemon.report_facts import Facts
-from daemon.report_timeline import Line, timeline
+from daemon.report_timeline import MOST, Line, timeline
 from daemon.report_times import Took, times
 from daemon.report_words import Phrase, counted, short
 
@@ -40,6 +40,7 @@ class Story:
 def story(facts: Facts) -> Story:
     """The report of these facts."""
     drifts = report_drifts.found(facts)
+    lines, changes = timeline(facts, drifts), facts.of(What.CHANGE)
     return Story(
         environment=facts.environment.environment,
         file=facts.file,
@@ -47,15 +48,22 @@ def story(facts: Facts) -> Story:
         until=facts.until,
         made=facts.made,
         summary=_summary(facts, drifts),
-        timeline=timeline(facts, drifts),
+        timeline=lines,
         drifts=drifts,
-        changes=facts.of(What.CHANGE)[-_CHANGES:],
+        changes=changes[-_CHANGES:],
         verdicts=facts.of(What.VERIFIED, What.VERIFICATION_FAILED),
         times=times(facts, drifts),
         checklist=checklist(facts),
         verifies=facts.environment.verify is not None,
-        gaps=facts.gaps,
+        gaps=(*facts.gaps, *_cut(len(lines), len(changes))),
     )
+
+
+def _cut(lines: int, changes: int) -> Iterator[str]:
+    if lines >= MOST:
+        yield f"the timeline holds its newest {MOST} lines; a later --since tells less at once"
+    if changes > _CHANGES:
+        yield f"there were {changes} changes; the newest {_CHANGES} are listed"
 
 
 def _summary(facts: Facts, drifts: list[Drift]) -> Phrase:

@@ -6,8 +6,8 @@ from typing import Any, Final
 from daemon.events import Event, What, spelled
 from daemon.markdown import cell, code
 from daemon.report_drifts import Drift
+from daemon.report_said import differing, fields
 from daemon.report_story import Story
-from daemon.report_timeline import differing, fields
 from daemon.report_words import Phrase, in_markdown, in_text, short, when
 
 Json = dict[str, Any]

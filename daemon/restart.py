@@ -49,7 +49,7 @@ Replace every task of a service: sets restarted_at to now, and commits.
 ENVIRONMENT is a file, or the name of an environment: in the repository where
 one is given, else in this folder. SERVICE is the name of its entry.
 It is a rolling restart: new tasks start before old ones stop.
-Exit code: 0 committed or nothing to do, 1 not; --dry-run: 0 no drift, 2 drift.
+Exit code: 0 committed or nothing to do, 1 not; --dry-run: as `trueup plan`.
 """
 _SHUTDOWN = """
 Stop every task of a service: sets desired_count to 0, and commits.
@@ -60,7 +60,7 @@ Stop every task of a service: sets desired_count to 0, and commits.
 ENVIRONMENT is a file, or the name of an environment: in the repository where
 one is given, else in this folder. SERVICE is the name of its entry.
 Autoscaling is suspended until the count is no longer 0; the way back is printed.
-Exit code: 0 committed or nothing to do, 1 not; --dry-run: 0 no drift, 2 drift.
+Exit code: 0 committed or nothing to do, 1 not; --dry-run: as `trueup plan`.
 """
 
 

@@ -117,7 +117,7 @@ ENVIRONMENT is a file, or the name of an environment: in the repository where
 one is given, else in this folder. Only pins of services go back:
 databases, infrastructure and maintenance never do. Which version was verified is
 asked of the running daemon.
-Exit code: 0 committed or nothing to do, 1 not; --dry-run: 0 no drift, 2 drift.
+Exit code: 0 committed or nothing to do, 1 not; --dry-run: as `trueup plan`.
 """
 
 

@@ -53,7 +53,7 @@ one is given, else in this folder. SERVICE is the name of its entry.
 PIN=unset takes a pin out; env.NAME= is an empty text, env.NAME=null means that
 it must be absent. env@122 writes a line for each variable that differs. What comes
 from a secret, or looks like one, is left alone, and said.
-Exit code: 0 committed or nothing to do, 1 not; --dry-run: 0 no drift, 2 drift.
+Exit code: 0 committed or nothing to do, 1 not; --dry-run: as `trueup plan`.
 """
 
 

@@ -330,6 +330,17 @@ def test_a_report_of_nothing_says_what_is_missing_and_invents_nothing() -> None:
     assert "[x]" not in told
 
 
+def test_what_is_too_much_for_a_document_is_said_to_be_left_out() -> None:
+    many = tuple(event(n / 10, "change", BAD, API, verb="deploy", result="failed") for n in range(500))
+    told = story(facts(events=many))
+
+    assert (len(told.timeline), len(told.changes)) == (400, 100)
+    assert [gap.partition(";")[0] for gap in told.gaps] == [
+        "the timeline holds its newest 400 lines",
+        "there were 500 changes",
+    ]
+
+
 def hostile_facts() -> Facts:
     """Every text that somebody else wrote is as bad as it can be."""
     drift = [{"field": HOSTILE, "live": HOSTILE, "desired": HOSTILE}]

@@ -45,7 +45,7 @@ def test_a_release_that_ecs_gives_up_ends_with_2_and_says_why(made: World) -> No
     done = wait(made, daemon, commit, "--output", "json")
 
     told = json.loads(done.stdout)
-    assert (done.returncode, told["result"]) == (2, "stalled")
+    assert (done.returncode, told["result"]) == (2, "stalled"), done.stderr
     assert "ECS gave up the rollout" in told["reasons"][0]
     assert "service api: progressing" in done.stderr, "what happened meanwhile is told beside it"
 
