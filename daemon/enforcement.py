@@ -17,6 +17,7 @@ from desired_state.in_force import Standing
 from desired_state.model import Mode
 from desired_state.parse import Problem
 from reconcilers.contract import Change, Condition, Gate, Observation, Outcome, Refusal, Superseded
+from reconcilers.ecs_service import LiveService
 from reconcilers.maintenance import LiveMaintenance
 from reconcilers.verification import LiveVerification
 
@@ -185,9 +186,9 @@ class Enforcement:
         return self._standing if self._trial.condemned and not self._superseded() else None
 
     @property
-    def failure(self) -> str:
-        """What failed of the checks, with its evidence."""
-        return self._trial.failed
+    def failing(self) -> tuple[str, ...]:
+        """The checks that do not hold."""
+        return self._trial.failing
 
     @property
     def hurries(self) -> bool:
@@ -237,7 +238,8 @@ class Enforcement:
             # A commit that does not change this environment retries nothing here.
             renewed = self._asked or self._superseded()
             if self._superseded():
-                self._begun, self._pending = set(), None
+                goes_on = {key for key in self._begun if freeze.pins_alike(key, self._standing, self._next)}
+                self._begun, self._pending = goes_on, None
                 self._trial = Trial(self._next, self._next_seen)
             self.waiting = self._asked = False
             self._standing, seen, self._next_seen = self._next, self._next_seen, None
@@ -311,14 +313,25 @@ class Enforcement:
         environment = self._standing.environment
         if not environment.windows and environment.limits is None:
             return None
-        begun = any(key in self._begun for key in (entry.key, *(("database", name) for name in entry.depends_on)))
-        if begun or all(change.follows for change in changes) or freeze.is_free(entry, self._standing):
+        begun = self._is_begun(entry) or freeze.is_follow_up(entry, self._standing, changes)
+        if begun or freeze.is_free(entry, self._standing):
             return None
         now = self.territory.connection.now()
         if refusal := freeze.by_window(environment, now):
             return refusal
         counted = self._around.may_write or self._pending is not None  # a plan looks twice, to count what differs
         return freeze.by_limit(environment, now, entry.key, self._pending) if counted else None
+
+    def _is_begun(self, entry: Entry) -> bool:
+        """Whether this commit has led to a write for it, or for a database that it follows, or stopped its users.
+
+        That they were stopped is in AWS, so that a restart of this process does not leave them so.
+        """
+        keys = (entry.key, *(("database", name) for name in entry.depends_on))
+        database = self._standing.environment.databases.get(entry.name) if entry.kind == "database" else None
+        lives = [self._live(("service", name)) for name in database.quiesce] if database else []
+        stopped = any(isinstance(live, LiveService) and live.count.replaced is not None for live in lives)
+        return stopped or any(key in self._begun for key in keys)
 
     def _count_pending(self) -> None:
         """What a limit counts: the entries that differed in the last look at each, since the commit came.
@@ -341,7 +354,7 @@ class Enforcement:
         if outcome.attempts:
             self._stopwatch.written()
             self._begun.add(entry.key)
-        elif outcome.condition is Condition.IN_SYNC:
+        elif outcome.condition is Condition.IN_SYNC and entry.kind != "database":  # its services have yet to follow
             self._begun.discard(entry.key)
         if tracked.status:
             self._around.telling.resource(self.name, self._standing.commit, entry.kind, entry.name, outcome)

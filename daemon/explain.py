@@ -103,7 +103,8 @@ order of a pass, with what comes next and what a person can do.
   trueup explain production.yaml --no-daemon      one look at AWS from here instead
 
 ENVIRONMENT is a file, or the name of an environment. The running daemon is asked. Where
-none answers and the file is at hand, AWS is looked at once from here; nothing is written.
+none answers and the file is at hand, one look at AWS is made from here. Nothing is
+written.
 Exit code: 0 in sync, 2 not, 1 error.
 """
 

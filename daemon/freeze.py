@@ -9,7 +9,7 @@ from desired_state.history import Version
 from desired_state.in_force import Standing
 from desired_state.model import Environment, Service
 from desired_state.windows import opens_at
-from reconcilers.contract import Condition, Refusal, Wait
+from reconcilers.contract import Change, Condition, Refusal, Wait
 
 _NOW = "; to go on now, set emergency_until to an instant that is near"
 _COUNTED = Refusal(Condition.PROGRESSING, "differs; what else does is counted first, since the file limits it")
@@ -26,9 +26,30 @@ def is_free(entry: Entry, standing: Standing) -> bool:
     service = now.services.get(entry.name) if entry.kind == "service" else None
     if service is not None and service.desired_count == 0:
         return True
+    if _returns(entry.key, now, standing.recent):
+        return True
     # A service that follows its database back must not be left behind, with tasks that know the other one.
     followed = [("database", name) for name in entry.depends_on]
-    return any(_returns(key, now, standing.recent) for key in ((entry.kind, entry.name), *followed))
+    return same_pins(entry.key, now, standing.recent) and any(_returns(key, now, standing.recent) for key in followed)
+
+
+def is_follow_up(entry: Entry, standing: Standing, changes: Iterable[Change]) -> bool:
+    """Whether an earlier change of AWS has begun this, so that users would suffer if it stopped half way."""
+    if all(change.follows for change in changes):
+        return True
+    database = standing.environment.databases.get(entry.name) if entry.kind == "database" else None
+    return database is not None and database.restore is not None and not any(c.verb == "restore" for c in changes)
+
+
+def pins_alike(key: Key, one: Standing, other: Standing) -> bool:
+    """Whether two versions of a file pin the same here."""
+    return key[0] in _SECTIONS and _pinned(key, one.environment) == _pinned(key, other.environment)
+
+
+def same_pins(key: Key, now: Environment, recent: Iterable[Version]) -> bool:
+    """Whether the last version that said something else pinned the same here."""
+    former = next((version.environment for version in recent if version.environment is not None), None)
+    return former is not None and _pinned(key, former) == _pinned(key, now)
 
 
 def _returns(key: Key, now: Environment, recent: Iterable[Version]) -> bool:

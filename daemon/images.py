@@ -126,7 +126,7 @@ def _shown(image: Image, found: Images, pins: Pins, service: Service) -> dict[st
 
 _ABOUT = """
 The newest images in the ECR repository of a service's container: their tags, when each
-was pushed, which one the running revision names, and which commit of the file pinned it.
+was pushed, which one the running revision names, and which commit pinned it.
 
   trueup images production.yaml api
   trueup images replaydash-production api --most 30 --output json

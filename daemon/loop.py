@@ -115,8 +115,7 @@ class Loop:
         )
 
     def _poll(self) -> list[Place]:
-        for enforcement in self._all():
-            take_back(self._source, enforcement, self._around.telling)
+        self._take_back()
         found: InForce | None
         try:
             found = self._source.poll()
@@ -131,6 +130,17 @@ class Loop:
         self._git = replace(self._git, head=found.head, rewritten=found.rewritten, problems=found.problems)
         self._around.telling.polled(self._git)
         return self._follow(found)
+
+    def _take_back(self) -> None:
+        """Of one environment at a time: a git server that hangs must not keep back the commits of all the others."""
+        condemned = next((each for each in self._all() if each.condemned), None)
+        if condemned is None:
+            return
+        try:
+            take_back(self._source, condemned, self._around.telling)
+        except Exception as error:  # noqa: BLE001 — whatever goes wrong, the next commit must be seen
+            self._around.telling.failed(condemned.name, error)
+            condemned.answer("held: what runs stays, since the revert could not be made")
 
     def _follow(self, found: InForce) -> list[Place]:
         seen = None if self._in_force is None else self._now()

@@ -41,6 +41,10 @@ class Record:
             life.verified = _VERDICTS[What(event.event)]
             life.commits.add(event.commit)
             life.events = [*(each for each in life.events if each.event not in _VERDICTS), event]
+        elif event.event == What.IN_SYNC and (life := self.of(event.commit) or self.present) and life.verified is None:
+            life.verified = True  # where the file has checks, this comes only once they have held
+            life.commits.add(event.commit)
+            life.events = [*life.events, event]
 
     @property
     def present(self) -> Life | None:

@@ -36,7 +36,7 @@ def by_order(entry: Entry, changes: tuple[Change, ...], tracked: Mapping[Key, Tr
     for name in entry.waits_for:
         database = tracked.get(("database", name))
         outcome = database.outcome if database else None
-        hopeless = outcome is not None and outcome.condition is Condition.STALLED
+        hopeless = outcome is not None and (outcome.condition is Condition.STALLED or outcome.wait is not None)
         if outcome and _holds_up(outcome) and not (hopeless and _comes_back(changes)):
             return _waits(f"database {name}", outcome)
     if not entry.waits_for_services:

@@ -42,6 +42,6 @@ def _taken_back(source: Source, enforcement: Enforcement, standing: Standing, te
     if isinstance(back, Held):
         return f"held: what runs stays, since {back.why}"
     content = edit(back.bad.content, [Splice(("services",), back.to.content)])
-    commit = source.push(standing, content, body(back, name, enforcement.failure))
+    commit = source.push(standing, content, body(back, name, enforcement.failing))
     telling.reverted(name, back.bad.commit.oid, commit, back.to.commit.oid)
     return f"taken back by commit {commit[:8]}, which pins the services of {back.to.commit.oid[:8]} again"

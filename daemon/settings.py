@@ -126,9 +126,7 @@ TERRAFORM = (
 DAEMON = (
     Option("state-backup-days", "days for which a state is kept; the newest three always are", "30", days, "DAYS"),
     Option("interval", "seconds between two looks at git and at everything in AWS", "30", seconds, "SECONDS"),
-    Option(
-        "listen", "address for /metrics, /healthz, /readyz and /api/v1", "127.0.0.1:8080", metavar="HOST:PORT"
-    ),
+    Option("listen", "address for /metrics, /healthz, /readyz and /api/v1", "127.0.0.1:8080", metavar="HOST:PORT"),
     Option("log-level", "debug, info, warning or error", "info", level, "LEVEL"),
 )
 CLIENT = (Option("daemon", "address of the running daemon to ask", "http://127.0.0.1:8080", daemon_address, "URL"),)

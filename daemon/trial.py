@@ -20,6 +20,7 @@ class Trial:
     seen: float | None  # when this process saw the commit arrive (monotonic); None: it was in force at the start
     verified: bool = False
     failed: str = ""  # what failed, once that counts
+    failing: tuple[str, ...] = ()  # the checks that did not hold in the last look
     told: set[str] = field(default_factory=set)  # which of the two people have been told of
     note: str = ""  # what followed from the failure
     tried: bool = False  # taking it back was tried once; without an answer it is tried again, at the pace of the polls
@@ -28,6 +29,7 @@ class Trial:
         """Take in what the last look at the checks came to."""
         self.verified |= live.verified
         self.failed = live.failed
+        self.failing = tuple(check.name for check in live.checks if check.ok is False)
 
     @property
     def arrived(self) -> bool:
@@ -65,4 +67,4 @@ class Trial:
         if self._reverts and not self.arrived and not self.verified:
             held += ", since trueup was started after the commit came"
         note = self.note or ("its pins are being taken back" if self.condemned else held)
-        return f"{outcome.reason}; {note}; {by_hand(self.standing.commit)}"
+        return f"{outcome.reason}; {note}; {by_hand(self.standing)}"

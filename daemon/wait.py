@@ -6,21 +6,18 @@ import re
 import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Final
 
-from daemon import client, events, past, settings, verb
+from daemon import client, settings, verb
+from daemon.ancestry import Ancestry
 from daemon.arrival import Result, Verdict, is_of, judge
 from daemon.changes import changes
 from daemon.client import Unreached
-from daemon.events import Event, What
 from daemon.seen import Seen
 from daemon.status_text import short
 from daemon.verb import Verb
-from desired_state.git import Failed, git
 
 _CODES: Final = {Result.IN_SYNC: 0, Result.STALLED: 2, Result.REFUSED: 2, Result.UNKNOWN: 1, Result.TIMED_OUT: 3}
-_GIT: Final = 5.0  # seconds for one question to the repository of this folder
 _TIMES: Final = (
     ("--timeout", "10m", "how long to wait: 90s, 10m, 1h"),
     ("--interval", "2s", "time between two looks at the daemon"),
@@ -50,10 +47,10 @@ class _Watch:
         self._out = sys.stderr if as_json else sys.stdout
         self._before: Seen | None = None
         self._last = Verdict(Result.WAITING)
-        self._was_in_force = False
+        self._was_in_force = self._rewritten = False
         self._silent = False
         self._unknown = 0
-        self._contained: dict[str, bool] = {}  # by the commit in force
+        self._ancestry = Ancestry(address, name, commit)
 
     def until(self, end: float, interval: float) -> Verdict:
         """Look until it has ended, or `end` (monotonic seconds). What cannot be reached is asked again."""
@@ -81,69 +78,24 @@ class _Watch:
         self._silent = False
         for line in changes(self._before, now, {self.name}):
             self._say(line)
-        self._before, known = now, self._was_in_force and not now.git.rewritten
-        self._last = judge(now, self.name, self.commit, lambda other: known or self._contains(other))
+        self._before = now
+        self._rewritten |= now.git.rewritten
+        known = self._was_in_force and not self._rewritten
+        self._last = judge(now, self.name, self.commit, lambda other: known or self._ancestry.in_history_of(other))
         self._was_in_force |= is_of(self._last.in_force, self.commit)
         if self._last.arrived and not is_of(self._last.in_force, self.commit):
             self._last = self._unless_taken_back(self._last)
 
-    def _contains(self, other: str) -> bool | None:
-        """Whether another commit has ours in it; only what is certain is kept."""
-        if other not in self._contained:
-            found = True if self._is_version() else _ancestor(self.commit, other)
-            if found is None:
-                return None
-            self._contained[other] = found
-        return self._contained[other]
-
     def _unless_taken_back(self, verdict: Verdict) -> Verdict:
         """A commit that trueup has taken back since has not held, however well the later one does."""
-        by = next((each for each in self._events() if self._takes_back(each, verdict.in_force)), None)
-        if by is None:
+        by = self._ancestry.taken_back_by(verdict.in_force)
+        if not by:
             return verdict
-        reason = f"it failed its checks, and commit {short(by.commit)} took it back"
+        reason = f"it failed its checks, and commit {short(by)} took it back"
         return replace(verdict, result=Result.STALLED, reasons=(reason, *verdict.reasons))
-
-    def _takes_back(self, event: Event, in_force: str) -> bool:
-        """Whether it takes ours back, or what came before ours where ours does not touch the file at all."""
-        if event.event != What.REVERTED:
-            return False
-        return is_of(event.text("bad"), self.commit) or (event.commit == in_force and not self._is_version())
-
-    def _is_version(self) -> bool:
-        """Whether ours brought the version in force or one before it, as far as the daemon tells them."""
-        told = past.read(self._page("/api/v1/history"))
-        versions = (each for history in told if history.environment == self.name for each in history.versions)
-        return any(is_of(each.commit, self.commit) for each in versions)
-
-    def _events(self) -> list[Event]:
-        """What happened in this environment, as far as the daemon tells it."""
-        told = self._page("/api/v1/events")
-        listed = told.get("events") if isinstance(told, dict) else None
-        return [event for each in listed if (event := events.read(each))] if isinstance(listed, list) else []
-
-    def _page(self, path: str) -> object:
-        try:
-            return client.get(self._address, path, {"environment": self.name}).document
-        except Unreached:
-            return None
 
     def _say(self, line: str) -> None:
         print(line, file=self._out, flush=True)
-
-
-def _ancestor(commit: str, other: str) -> bool | None:
-    """Whether one commit is in the history of another, by the repository of this folder. None: it lacks one."""
-    if not re.fullmatch("[0-9a-f]{40,64}", other):  # it is somebody else's text
-        return None
-    at = ("-C", f"{Path().absolute()}")
-    try:
-        git(*at, "rev-parse", "--verify", "--quiet", f"{other}^{{commit}}", timeout=_GIT)
-        full = git(*at, "rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}", timeout=_GIT).decode().strip()
-        base = git(*at, "merge-base", full, other, timeout=_GIT).decode().strip()
-    except Failed:
-        return None
-    return base == full
 
 
 def _closing(watch: _Watch, verdict: Verdict, seconds: float) -> str:

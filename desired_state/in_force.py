@@ -136,6 +136,9 @@ class Source:
         commit = self._repository.fetch()
         rewritten = former is not None and not self._repository.descends(commit, former.head)
         found = self._judged(commit, former, rewritten=rewritten)
+        # In a repository of many files the last 51 commits may have changed none of ours.
+        if any(len(each.recent) < RECENT for each in found.standings) and self._repository.deepen(commit):
+            found = self._judged(commit, former, rewritten=rewritten)
         self._repository.accept(commit)
         return found
 
@@ -172,10 +175,11 @@ class Source:
 
         What they say is kept, since the next head has most of them too.
         """
-        told = islice(self._repository.commits(standing.commit, standing.file), _EARLIER)
-        every = [_version(commit, self._environment(standing.file, blob)) for commit, blob in told]
+        told = self._repository.commits(standing.commit, standing.file)
+        every = (_version(commit, self._environment(standing.file, blob)) for commit, blob in told)
+        newest = next(every, None)
         recent = tuple(islice(other_versions(every, standing.environment), RECENT))
-        return {"recent": recent, "version": every[0].commit if every else None}
+        return {"recent": recent, "version": newest.commit if newest else None}
 
     def _former(self, commit: str, standing: Standing, standings: Iterable[Standing]) -> Former:
         """What the last versions of a file named. Only names are kept of them: they may be large."""

@@ -33,6 +33,7 @@ __all__ = [
 
 FURTHEST: Final = 50
 """How many commits behind the head a good version of a file is looked for."""
+_DEEP: Final = 1000  # commits that are fetched where the last 51 do not hold enough versions of a file
 _PLAIN: Final = "100644"
 _ENDINGS: Final = (".yaml", ".yml")
 _MARK: Final = "\x1e"
@@ -91,6 +92,8 @@ class Repository:
         self.folder = cache.absolute() / f"{sha256(self.remote.address.encode()).hexdigest()[:16]}.git"
         self._ref = f"refs/trueup/{branch}"
         self._prepared = False
+        self._depth = FURTHEST + 1
+        self._deepened = False
 
     def head(self) -> str:
         """The commit that the branch is at now: one ls-remote. Unreachable: no answer, or no such branch."""
@@ -119,12 +122,27 @@ class Repository:
             "--no-tags",
             "--no-recurse-submodules",
             "--no-write-fetch-head",
-            f"--depth={FURTHEST + 1}",
+            f"--depth={self._depth}",
         )
         with self.locked():
             self._prepare(sha256_ids=len(head) == 64)
             self._ask("fetch", *options, "--", self.remote.address, refspec, folder=self.folder)
             return self._look("rev-parse", "--verify", f"{incoming}^{{commit}}").decode().strip()
+
+    def deepen(self, commit: str) -> bool:
+        """Have more of what came before a commit that was fetched. Returns whether there is more of it now.
+
+        Tried once; a server that does not give it in time must not keep back the commit.
+        """
+        if self._deepened or self._look("rev-parse", "--is-shallow-repository").strip() != b"true":
+            return False
+        self._deepened, self._depth = True, _DEEP
+        try:
+            self.fetched(self.branch, commit)
+        except Unreachable:
+            self._depth = FURTHEST + 1
+            return False
+        return True
 
     def known(self) -> str:
         """The commit that was accepted last, also by an earlier process; empty where there is none."""

@@ -5,13 +5,13 @@ import http.client
 import socket
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from desired_state.times import duration_text
 from desired_state.verify import HttpCheck
 from reconcilers import fetch
-from reconcilers.checks import Check, Probe, unmade
+from reconcilers.checks import Check, Probe, numbered, unmade
 from reconcilers.fetch import Page
 from reconcilers.plain import one_line
 
@@ -22,12 +22,20 @@ _UNKNOWN_ISSUER: Final = (18, 19, 20, 21)  # of OpenSSL: who signed it is not kn
 _OURS: Final = (errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS)
 
 
-def url(check: HttpCheck) -> Probe:
-    """GET, with limits on time, size and redirects; see `fetch.get`."""
-    # What follows a question mark may be a token that somebody put there.
-    name = f"http {check.url.partition('?')[0]}{'?…' if '?' in check.url else ''}"
+def urls(checks: Sequence[HttpCheck]) -> Iterator[Probe]:
+    """A probe for each, with a name of its own: GET, with limits on time, size and redirects; see `fetch.get`."""
+    for name, check in zip(numbered(map(_shown, checks)), checks, strict=True):
+        yield _probe(name, check)
+
+
+def _shown(check: HttpCheck) -> str:
+    """What follows a question mark may be a token that somebody put there."""
+    return f"http {check.url.partition('?')[0]}{'?…' if '?' in check.url else ''}"
+
+
+def _probe(name: str, check: HttpCheck) -> Probe:
     within = check.within.total_seconds()
-    return Probe(f"http {check.url}", lambda: _asked(name, check, within), within + _PATIENCE)
+    return Probe(name, lambda: _asked(name, check, within), within + _PATIENCE)
 
 
 def _asked(name: str, check: HttpCheck, within: float) -> Iterator[Check]:

@@ -1,5 +1,6 @@
 """What a check is, and how it is asked: apart from every other one, so that none waits for another."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -25,7 +26,7 @@ class Check:
 class Probe:
     """One question to production, which may be answered by several checks. `ask` may raise whatever it likes."""
 
-    name: str
+    name: str  # as people see it, so without what may be a token; no two of one environment have the same
     ask: Callable[[], Iterable[Check]]
     within: float = 30.0  # seconds after which nobody waits for its answer any more
 
@@ -42,6 +43,16 @@ class Probe:
 def unmade(name: str, why: str) -> Check:
     """A check that could not be made this time."""
     return Check(name, None, one_line(why, _SHOWN))
+
+
+def numbered(names: Iterable[str]) -> list[str]:
+    """These names, each of them once: what is there already gets a number, `… (2)`."""
+    seen: Counter[str] = Counter()
+    made = []
+    for name in names:
+        seen[name] += 1
+        made.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return made
 
 
 def listed(found: Iterable[str], most: int = 3) -> str:

@@ -39,6 +39,10 @@ class ForgetTag(Change):
     key: str
 
     @property
+    def follows(self) -> bool:
+        return True
+
+    @property
     def asks(self) -> tuple[str, ...]:
         return (*super().asks, self.key)
 
@@ -60,6 +64,10 @@ class ResumeScaling(Change):
     actions = ("application-autoscaling:RegisterScalableTarget",)
 
     kinds: frozenset[str]  # of in, out, scheduled
+
+    @property
+    def follows(self) -> bool:
+        return True
 
 
 @dataclass(frozen=True)

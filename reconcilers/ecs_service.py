@@ -68,11 +68,17 @@ class LiveService(Observation):
 @dataclass(frozen=True, kw_only=True)
 class _Update(Change):
     count: int | None = None  # sent only when it differs
+    returns: bool = False  # tasks come back that trueup stopped itself
 
     @property
     def follows(self) -> bool:
         """Tasks that trueup stopped itself come back, or tasks that do not know a changed secret are replaced."""
-        return bool(self.drifts) and all(map(_goes_along, self.drifts))
+        return bool(self.drifts) and all(self._goes_along(drift) for drift in self.drifts)
+
+    def _goes_along(self, drift: Drift) -> bool:
+        if drift.field == "tasks_started":
+            return "(restarted_at)" not in drift.desired
+        return drift.field == "desired_count" and self.returns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,12 +115,6 @@ class Scale(_Update):
     @property
     def at_once(self) -> bool:
         return self.count == 0
-
-
-def _goes_along(drift: Drift) -> bool:
-    if drift.field == "tasks_started":
-        return "(restarted_at)" not in drift.desired
-    return drift.field == "desired_count" and drift.live == "0"
 
 
 class EcsServiceReconciler(Reconciler[ServicePin, LiveService]):
@@ -172,17 +172,18 @@ class EcsServiceReconciler(Reconciler[ServicePin, LiveService]):
 
     @staticmethod
     def diff(desired: ServicePin, live: LiveService) -> Iterator[Change]:
-        count, moved = live.count.wanted(), live.count.drift()
+        count, moved, returns = live.count.wanted(), live.count.drift(), live.count.replaced is not None
         yield from live.count.first()
         if live.target and live.target.drifts:
             yield from _own_family(live)
-            yield Deploy(target=live.target, count=count, drifts=(*live.target.drifts, *moved))
+            yield Deploy(target=live.target, count=count, returns=returns, drifts=(*live.target.drifts, *moved))
         elif live.restart:
-            yield Restart(count=count, drifts=(Drift("tasks_started", live.started, live.restart), *moved))
+            started = Drift("tasks_started", live.started, live.restart)
+            yield Restart(count=count, returns=returns, drifts=(started, *moved))
         elif count is not None and live.restarts_soon and live.count.live == 0:
             return  # the return and the restart are one call
         elif count is not None:
-            yield Scale(count=count, drifts=moved)
+            yield Scale(count=count, returns=returns, drifts=moved)
         if live.still:
             return
         yield from live.count.last()

@@ -11,7 +11,7 @@ from desired_state.times import duration_text
 from reconcilers.aws import Connection
 from reconcilers.check_alarms import alarms
 from reconcilers.check_database import database
-from reconcilers.check_http import url
+from reconcilers.check_http import urls
 from reconcilers.check_logs import logs
 from reconcilers.check_targets import Targets
 from reconcilers.check_tasks import running_tasks
@@ -145,7 +145,7 @@ class VerificationReconciler(Reconciler[VerificationPin, LiveVerification]):
 
     def _probes(self, desired: VerificationPin) -> Iterator[Probe]:
         verify, aws = desired.verify, self._connection
-        yield from (url(check) for check in verify.http)
+        yield from urls(verify.http)
         if verify.target_group_healthy:
             yield self._targets.probe(verify.target_group_healthy)
         if verify.alarms:

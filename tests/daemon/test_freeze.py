@@ -92,6 +92,12 @@ ON_NEW = api("databases: [p]", "databases:\n  p: {secret: s, endpoint: new.examp
         pytest.param((ON_NEW, ON_OLD), entry("database", "p"), False, id="another database"),
         pytest.param((ON_OLD, ON_NEW, ON_OLD), entry("database", "p"), True, id="the database of before"),
         pytest.param((ON_OLD, ON_NEW, ON_OLD), entry(depends_on=("p",)), True, id="the tasks that follow it back"),
+        pytest.param(
+            (ON_OLD.replace("databases: [p]", "databases: [p], image_tag: v9", 1), ON_NEW, ON_OLD),
+            entry(depends_on=("p",)),
+            False,
+            id="a release that comes with the way back of its database",
+        ),
         pytest.param(("services: {}\n", api("task_revision: 2"), "services: {}\n"), entry(), True, id="left"),
     ],
 )

@@ -231,6 +231,26 @@ def test_an_earlier_commit_that_was_gone_back_to_has_held(web: Web) -> None:
     assert wait(web) == 0
 
 
+@pytest.mark.parametrize(
+    ("versions", "head", "code"),
+    [
+        pytest.param([COMMIT, LATER], COMMIT, 3, id="the history knows of ours, and the status does not yet"),
+        pytest.param([BAD, COMMIT, LATER], BAD, 3, id="even of one that came after ours"),
+        pytest.param([COMMIT], COMMIT, 3, id="what is in force left the file alone, and is not the head any more"),
+        pytest.param([COMMIT], LATER, 0, id="what is in force left the file alone, and is the head"),
+        pytest.param([LATER, COMMIT], BAD, 0, id="ours came before what is in force, and a newer one is refused"),
+    ],
+)
+def test_a_history_that_is_ahead_of_the_status_proves_nothing(
+    web: Web, versions: list[str], head: str, code: int
+) -> None:
+    web.tell(page(environment(resource(), commit=LATER), head=head))
+    told = {"environment": "production", "file": "production.yaml", "versions": [{"commit": each} for each in versions]}
+    web.tell({"environments": [told]}, "/api/v1/history")
+
+    assert wait(web, timeout="0.3") == code
+
+
 @pytest.mark.parametrize("commit", ["main", "1a2b3c", "", "g" * 8, "1" * 65])
 def test_only_the_id_of_a_commit_is_taken(commit: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:

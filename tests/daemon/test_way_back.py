@@ -14,8 +14,9 @@ from desired_state.repository import Commit
 HEAD = "version: 1\nenvironment: production\naws: {region: us-east-1}\nverify: {running_tasks: true}\n"
 
 
-def text(revision: int, more: str = "") -> str:
-    return f"{HEAD}services:\n  api: {{cluster: c, service: api, task_revision: {revision}}}\n{more}"
+def text(revision: int, more: str = "", count: int = 4) -> str:
+    pins = f"task_revision: {revision}, desired_count: {count}"
+    return f"{HEAD}services:\n  api: {{cluster: c, service: api, {pins}}}\n{more}"
 
 
 def version(number: int, content: str, **about: Any) -> Version:
@@ -23,13 +24,16 @@ def version(number: int, content: str, **about: Any) -> Version:
     return Version(commit, parse(content.encode(), "production.yaml"), content.encode())
 
 
-def judged(*contents: str, before: bool | None = None, **about: Any) -> Back | Held:
-    """What follows when the first of these versions, the newest, has failed. `before`: what the others came to."""
+def judged(*contents: str, known: dict[int, bool] | None = None, **about: Any) -> Back | Held:
+    """What follows when the first of these versions, the newest, has failed.
+
+    `known`: whether the checks of a version held; the oldest is number 1.
+    """
     first = version(len(contents), contents[0], **about)
     others = [version(len(contents) - place, content) for place, content in enumerate(contents[1:], 1)]
     assert first.environment is not None
     standing = Standing("production.yaml", first.commit.oid, first.environment)
-    return way_back(standing, [first, *others], lambda commit: None if commit == first.commit.oid else before)
+    return way_back(standing, [first, *others], lambda commit: (known or {}).get(int(commit, 16)))
 
 
 def test_a_failed_release_goes_back_to_the_version_before() -> None:
@@ -47,14 +51,31 @@ def test_a_version_that_says_the_same_is_no_way_back() -> None:
 
 
 def test_the_same_bad_release_once_more_goes_back_to_what_was_well() -> None:
-    back = judged(text(124), text(123), text(124), before=True)
+    back = judged(text(124), text(123), text(124), known={1: False, 2: True})
 
     assert isinstance(back, Back)
     assert back.to.commit.oid[-1] == "2"
 
 
+@pytest.mark.parametrize(
+    "before", [pytest.param({1: True, 2: True}, id="it was well"), pytest.param({2: True}, id="?")]
+)
+def test_a_person_who_goes_back_is_not_sent_forward_again(before: dict[int, bool]) -> None:
+    held = judged(text(123), text(124), text(123), known=before)
+
+    assert isinstance(held, Held)
+    assert "a way back is never taken back" in held.why
+
+
+def test_a_version_that_never_was_verified_is_no_way_back_where_another_one_was() -> None:
+    held = judged(text(124, count=5), text(124), text(123), known={1: True})
+
+    assert isinstance(held, Held)
+    assert held.why == "the version before it, 00000000, never was verified; the last one that was is 00000000"
+
+
 def test_a_version_that_is_known_to_be_bad_is_no_way_back() -> None:
-    held = judged(text(124), text(123), before=False)
+    held = judged(text(124), text(123), known={1: False})
 
     assert isinstance(held, Held)
     assert "failed its checks as well" in held.why
@@ -78,6 +99,10 @@ def test_a_version_that_is_known_to_be_bad_is_no_way_back() -> None:
         pytest.param(
             (text(123, "maintenance: {enabled: true, load_balancer: a}\n"), text(123)), {}, "no pin", id="maintenance"
         ),
+        pytest.param((text(123, "", 0), text(123)), {}, "shuts api down", id="a shutdown"),
+        pytest.param(
+            (text(124).replace("us-east-1", "us-west-2"), text(123)), {}, "another place", id="another region"
+        ),
     ],
 )
 def test_nothing_is_taken_back(contents: tuple[str, ...], about: dict[str, Any], why: str) -> None:
@@ -98,8 +123,8 @@ def test_the_commit_says_what_failed_and_carries_the_trailer_that_ends_it() -> N
     back = judged(text(124), text(123))
 
     assert isinstance(back, Back)
-    lines = body(back, "production", "http https://api.example/health: 500 in 0.1 s").splitlines()
+    lines = body(back, "production", ["http https://api.example/health", "running tasks"]).splitlines()
     assert lines[0] == "Take back the services of production: 00000000 failed its checks"
     assert len(lines[0]) <= 80
-    assert "http https://api.example/health: 500 in 0.1 s" in lines
+    assert "Failed: http https://api.example/health, running tasks" in lines
     assert lines[-1] == f"Trueup-Reverts: {back.bad.commit.oid}"

@@ -411,3 +411,61 @@ def test_ten_versions_back_is_as_far_as_is_looked_for_names(work: Work) -> None:
     work.commit({FILE: environment()})
 
     assert former(work) == {}
+
+
+def recent(found: InForce) -> list[str]:
+    """What the versions to go back to say of their mode, newest first."""
+    return [each.environment.mode.value for each in found.standings[0].recent if each.environment]
+
+
+def mode(word: str) -> str:
+    return environment("production", f"mode: {word}")
+
+
+def test_the_versions_to_go_back_to_are_those_that_said_something_else(work: Work) -> None:
+    for text in (mode("observe"), mode("suspended"), "nonsense\n", mode("suspended") + "# why\n", mode("enforce")):
+        work.commit({FILE: text})
+    last = work.commit({FILE: mode("enforce") + "# as before\n"}, "Say why")
+
+    found = source(work).poll()
+
+    assert recent(found) == ["suspended", "observe"]
+    version = found.standings[0].version
+    assert version is not None
+    assert (version.oid, version.subject) == (last, "Say why")
+
+
+def test_versions_are_found_behind_many_commits_of_other_files(work: Work) -> None:
+    work.commit({FILE: mode("observe")})
+    work.commit({FILE: mode("suspended")})
+    brought = work.commit({FILE: mode("enforce")}, "Enforce")
+    for number in range(60):
+        work.commit({"other.txt": f"{number}\n"})
+
+    found = source(work).poll()
+
+    assert recent(found) == ["suspended", "observe"]
+    version = found.standings[0].version
+    assert version is not None
+    assert (version.oid, version.subject) == (brought, "Enforce")
+    work.commit({"other.txt": "once more\n"})
+    assert recent(source(work).poll()) == ["suspended", "observe"]
+
+
+def test_a_server_that_does_not_give_more_history_keeps_no_commit_back(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work.commit({FILE: mode("observe")})
+    head = work.commit({FILE: mode("enforce")})
+    for number in range(60):
+        head = work.commit({"other.txt": f"{number}\n"})
+    fetched = Repository.fetched
+
+    def impatient(self: Repository, branch: str, at: str) -> str:
+        if self._depth > 51:
+            raise Unreachable("it took too long")
+        return fetched(self, branch, at)
+
+    monkeypatch.setattr(Repository, "fetched", impatient)
+
+    assert source(work).poll().head == head

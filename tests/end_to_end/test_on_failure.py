@@ -162,7 +162,7 @@ def test_a_release_that_does_not_serve_is_taken_back_by_one_commit(team: Team) -
     message = team.git("log", "-1", "--format=%an%n%B")
     assert message.startswith("trueup\nTake back the services of replaydash-production")
     assert f"Trueup-Reverts: {bad}" in message
-    assert "500" in message
+    assert f"Failed: http {team.page.url}" in message
     assert team.w.writes() == ["UpdateService", "UpdateService"]
     daemon.after_passes(3)
     assert team.head == back

@@ -74,7 +74,7 @@ def test_a_release_that_aws_calls_done_and_users_do_not(replaydash: World) -> No
     assert (daemon.condition("api"), daemon.environment()["verified"]) == ("in_sync", False)
     assert "answered 500, not 200, in 0." in reason(daemon)
     assert 'relation "plans" does not exist' in reason(daemon)
-    assert checks(daemon)["running tasks"]["ok"] is True
+    assert checks(daemon)[f"running tasks of {SERVICE}"]["ok"] is True
     replaydash.aws.clear_calls()
     daemon.after_passes(3)
     assert replaydash.writes() == []

@@ -24,8 +24,8 @@ from cryptography.x509.oid import NameOID
 
 from desired_state.verify import HttpCheck
 from reconcilers import fetch
-from reconcilers.check_http import url
-from reconcilers.checks import Check
+from reconcilers.check_http import urls
+from reconcilers.checks import Check, Probe
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -78,9 +78,14 @@ def serving(pieces: bytes | Callable[[], Iterable[bytes]], tls: ssl.SSLContext |
 
 def asked(address: str, **section: Any) -> Check:
     """What a check of the file comes to."""
-    found = url(HttpCheck.model_validate_json(json.dumps({"url": address, **section}))).answer()
+    (probe,) = probes({"url": address, **section})
+    found = probe.answer()
     assert len(found) == 1
     return found[0]
+
+
+def probes(*sections: dict[str, Any]) -> list[Probe]:
+    return list(urls([HttpCheck.model_validate_json(json.dumps(section)) for section in sections]))
 
 
 def answer(status: str = "200 OK", body: bytes = b"ok", *headers: str) -> bytes:
@@ -187,6 +192,17 @@ def test_what_is_sent_says_who_asks_and_nothing_else() -> None:
 def test_what_may_be_a_token_is_not_shown() -> None:
     with serving(OK) as server:
         assert asked(server.url("/health?token=abc")).name == f"http {server.url('/health')}?…"
+
+
+def test_urls_that_differ_only_in_what_is_not_shown_are_numbered() -> None:
+    with serving(OK) as good, serving(answer("500 No")) as bad:
+        sections = [{"url": server.url(path)} for server in (good, bad) for path in ("/a?b", "/a?c", "/a")]
+        made = probes(*sections)
+        found = [check for probe in made for check in probe.answer()]
+
+    names = [f"http {each.url('/a')}{end}" for each in (good, bad) for end in ("?…", "?… (2)", "")]
+    assert [each.name for each in made] == [each.name for each in found] == names
+    assert [each.ok for each in found] == [True] * 3 + [False] * 3
 
 
 def test_nobody_listens() -> None:
@@ -347,6 +363,47 @@ def test_whose_fault_it_is(monkeypatch: pytest.MonkeyPatch, error: Exception, ok
     monkeypatch.setattr(fetch.socket, "getaddrinfo", fail)
     found = asked("http://api.example/")
     assert (found.ok, evidence in found.evidence) == (ok, True), found
+
+
+UNREACHABLE = OSError(errno.ENETUNREACH, "Network is unreachable")
+REFUSED = ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
+NO_SUCH_FAMILY = OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+
+
+@pytest.mark.parametrize(
+    ("errors", "ok", "evidence"),
+    [
+        pytest.param([REFUSED, UNREACHABLE], False, "no answer: Connection refused", id="down, and no IPv6 here"),
+        pytest.param([UNREACHABLE, REFUSED], False, "no answer: Connection refused", id="no IPv6 here, and down"),
+        pytest.param([REFUSED, TimeoutError(), UNREACHABLE], False, "no answer: Connection", id="the first of theirs"),
+        pytest.param([UNREACHABLE, UNREACHABLE], None, "this machine cannot ask: Network", id="no network here"),
+        pytest.param([PermissionError(errno.EPERM, "no"), REFUSED], False, "no answer: Conn", id="forbidden here, and down"),
+        pytest.param([NO_SUCH_FAMILY], None, "this machine cannot ask: Address family", id="no such family here"),
+    ],
+)
+def test_a_name_with_several_addresses_fails_as_the_first_that_could_be_asked(
+    monkeypatch: pytest.MonkeyPatch, errors: list[OSError], ok: bool | None, evidence: str
+) -> None:
+    resolving(monkeypatch, *["127.0.0.1"] * len(errors))
+    left = list(errors)
+
+    def connect(*_: Any) -> None:
+        raise left.pop(0)
+
+    monkeypatch.setattr(fetch.socket.socket, "connect", connect)
+    found = asked("http://api.example/")
+    assert (found.ok, evidence in found.evidence) == (ok, True), found
+
+
+def test_a_machine_without_sockets_of_one_family_asks_over_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(OK) as server:
+
+        def getaddrinfo(*_: Any, **__: Any) -> list[Any]:
+            there = ("127.0.0.1", server.port)
+            return [(family, socket.SOCK_STREAM, 6, "", there) for family in (99, socket.AF_INET)]
+
+        monkeypatch.setattr(fetch.socket, "getaddrinfo", getaddrinfo)
+        assert asked("http://api.example/").ok is True
 
 
 # TLS

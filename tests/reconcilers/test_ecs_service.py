@@ -87,7 +87,7 @@ def live(
         pytest.param(
             live(desired=0, count=Count(0, None, Band(1, 10, frozenset()), REMEMBERED)),
             [
-                Scale(count=4, drifts=(Drift("desired_count", "0", "4"),)),
+                Scale(count=4, returns=True, drifts=(Drift("desired_count", "0", "4"),)),
                 ResumeScaling(kinds=frozenset({"in", "out"}), drifts=(Drift("autoscaling", "suspended", "active"),)),
                 ForgetTag(key="trueup:count-before-shutdown"),
             ],

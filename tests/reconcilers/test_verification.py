@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,7 +14,8 @@ import pytest
 from desired_state.model import Verify
 from desired_state.verify import HttpCheck
 from reconcilers import verification
-from reconcilers.checks import Check, Probe, listed
+from reconcilers.check_http import urls
+from reconcilers.checks import Check, Probe, listed, numbered
 from reconcilers.contract import Absent, Condition, Outcome, Stalled
 from reconcilers.reconcile import reconcile
 from reconcilers.rounds import ROUNDS_AT_ONCE, Round, Rounds
@@ -67,6 +68,25 @@ def test_verified(hold: float, rounds: Any, expected: bool) -> None:
 
 OFTEN = int(FAILS_AFTER / 2) + 1  # rounds until a failure counts
 FLAPS = [True, False] * int(FLAPS_AFTER / 4 + 1)
+BLIPS = ([True] * 29 + [False] * 6) * 20  # twelve seconds of every seventy
+
+
+def both(
+    one: list[tuple[float, tuple[Check, ...]]], other: list[tuple[float, tuple[Check, ...]]]
+) -> list[tuple[float, tuple[Check, ...]]]:
+    """Rounds of two checks."""
+    return [
+        (began, (*first, *(replace(each, name=B) for each in second)))
+        for (began, first), (_, second) in zip(one, other, strict=True)
+    ]
+
+
+def in_turn(first_until: float, second_until: float) -> list[tuple[float, tuple[Check, ...]]]:
+    """One falls short up to this time, the other from one minute on, as tasks do that come and go."""
+    times = [2.0 * number for number in range(int(second_until / 2))]
+    return [
+        (now, (check(A, now >= first_until, patience=120.0), check(B, now < 60, patience=120.0))) for now in times
+    ]
 
 
 @pytest.mark.parametrize(
@@ -90,7 +110,13 @@ FLAPS = [True, False] * int(FLAPS_AFTER / 4 + 1)
         pytest.param(4, row(*FLAPS[:-4]), False, id="to and fro for a shorter time"),
         pytest.param(0, row(*FLAPS), False, id="to and fro, and once is enough"),
         pytest.param(2000, row(*[True] * 600, False), False, id="it takes long, and failed once"),
-        pytest.param(2000, row(*[True] * 1000, False), True, id="it took longer, and failed in the end"),
+        pytest.param(2000, row(*[True] * 1000, False), False, id="it failed once, in the end"),
+        pytest.param(2000, row(*([True] * 1000 + [False]) * 3), True, id="it failed each time, in the end"),
+        pytest.param(60, row(*BLIPS, patience=120), False, id="blips that are usual, however often"),
+        pytest.param(60, row(*BLIPS), True, id="blips that are not"),
+        pytest.param(60, both(row(*BLIPS), row(*BLIPS, patience=120)), True, id="blips of two, and one is usual"),
+        pytest.param(60, in_turn(70.0, 130.0), False, id="two fall short one after the other"),
+        pytest.param(60, in_turn(120.0, 130.0), True, id="one of two falls short for as long as is usual"),
         pytest.param(
             0, [(2.0 * n, (check(A, ok=n % 2 == 0), check(B, ok=n % 2 == 1))) for n in range(20)], False, id="in turns"
         ),
@@ -110,6 +136,28 @@ def test_a_failure_is_told_as_it_was_first_seen() -> None:
     assert (verdict.failure.what, verdict.failure.since) == (f"{A}: in 0 s", 0.0)
 
 
+@pytest.mark.parametrize(
+    ("rounds", "sure"),
+    [
+        pytest.param(row(*[False] * OFTEN), True, id="it failed all the time"),
+        pytest.param(row(*FLAPS), False, id="to and fro"),
+        pytest.param([*row(*FLAPS), *row(*[False] * OFTEN, first=1000)], True, id="to and fro, and then all the time"),
+    ],
+)
+def test_only_what_failed_all_the_time_is_sure(rounds: Any, sure: bool) -> None:
+    failure = judged(4, *rounds).failure
+
+    assert failure is not None
+    assert failure.sure is sure
+
+
+def test_a_blip_that_is_usual_is_not_told_of_what_comes_and_goes() -> None:
+    failure = judged(60, *both(row(*BLIPS), row(*BLIPS, patience=120))).failure
+
+    assert failure is not None
+    assert failure.what == f"it holds now and then, and never for long enough; last: {A}: not fine"
+
+
 def test_what_cannot_be_made_is_told_after_a_while_and_forgotten_at_once() -> None:
     assert judged(0, *row(None, None)).unseen == ""
     assert judged(0, *row(*[None] * OFTEN)).unseen == f"{A}: not fine"
@@ -127,6 +175,10 @@ def test_what_runs_changes_and_a_judgement_stays() -> None:
 def test_the_first_few_are_listed() -> None:
     assert listed("abc") == "a, b, c"
     assert listed("abcde") == "a, b, c and 2 more"
+
+
+def test_names_that_are_the_same_are_numbered() -> None:
+    assert numbered(["a", "b", "a", "a", "b"]) == ["a", "b", "a (2)", "a (3)", "b (2)"]
 
 
 # One probe
@@ -281,7 +333,7 @@ class Stage:
             paused="",
             settled_at=None,
         )
-        monkeypatch.setattr(verification, "url", self._probe)
+        monkeypatch.setattr(verification, "urls", lambda checks: map(self._probe, checks))
         self.restart()
 
     def restart(self) -> None:
@@ -367,6 +419,87 @@ def test_a_check_that_fails_holds_the_commit_back_and_then_counts(stage: Stage) 
     )
     assert live(outcome).failed == f"{B}: not fine, since 11:58:59 UTC"
     assert live(outcome).verified is False
+
+
+@pytest.mark.parametrize(
+    ("fails", "sure"),
+    [
+        pytest.param(lambda second: True, True, id="all the time"),
+        pytest.param(lambda second: second % 40 < 20, False, id="now and then"),
+    ],
+)
+def test_whether_a_failure_is_sure_is_told(stage: Stage, fails: Callable[[int], bool], sure: bool) -> None:
+    assert live(stage.look(10)).sure is True
+    for second in range(1000):
+        stage.answers["https://b/"] = not fails(second)
+        outcome = stage.look(1)
+
+    assert (outcome.condition, live(outcome).failed != "", live(outcome).sure) == (Condition.STALLED, True, sure)
+
+
+def test_a_url_that_comes_back_late_is_told_without_what_may_be_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    stage = Stage(monkeypatch)
+    monkeypatch.setattr(verification, "urls", urls)
+    addresses = [{"url": "https://a/?token=hunter2", "within": "5s"}, {"url": "https://a/?token=hunter3"}]
+    stage.pin = replace(stage.pin, verify=verify_of({"http": addresses}))
+    stage.threads.run = lambda: None  # type: ignore[method-assign]  # it hangs
+
+    found = live(stage.look(60)).checks
+    assert [each.name for each in found] == [f"{A}?…", f"{A}?… (2)"]
+    assert {each.evidence for each in found} == {"has not come back since an earlier try"}
+
+
+SCALED = [NOW + timedelta(seconds=each) for each in range(300)]
+
+
+@pytest.mark.parametrize(
+    ("settling", "expected"),
+    [
+        pytest.param("", NOW, id="it is scaled, and stays settled"),
+        pytest.param("api is rolled out", SCALED[2], id="it is rolled out meanwhile"),
+    ],
+)
+def test_the_end_of_the_rollout_stays_where_it_was(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, settling: str, expected: datetime
+) -> None:
+    seen: list[datetime | None] = []
+
+    def logged(_: Any, settled_at: datetime | None, __: Any) -> Probe:
+        seen.append(settled_at)
+        return Probe("logs /ecs/api", lambda: (check("logs /ecs/api"),))
+
+    def rung(_: Any, settled_at: datetime | None, __: Any) -> Probe:
+        seen.append(settled_at)
+        return Probe("alarms", lambda: (check("alarm 5xx"),))
+
+    monkeypatch.setattr(verification, "logs", logged)
+    monkeypatch.setattr(verification, "alarms", rung)
+    verify = verify_of({"alarms": ["5xx"], "logs": {"group": "/ecs/api", "pattern": "ERROR"}})
+    stage.look(3, verify=verify, settled_at=SCALED[0])
+    stage.look(3, settled_at=SCALED[1], settling=settling)
+    stage.look(3, settled_at=SCALED[2], settling="")
+    stage.look(9, settled_at=SCALED[3])
+
+    assert seen[0] == SCALED[0]
+    assert set(seen[-2:]) == {expected}
+
+
+def test_the_end_of_the_rollout_is_taken_once_it_is_known(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[datetime | None] = []
+
+    def rung(_: Any, settled_at: datetime | None, __: Any) -> Probe:
+        seen.append(settled_at)
+        return Probe("alarms", lambda: (check("alarm 5xx"),))
+
+    monkeypatch.setattr(verification, "alarms", rung)
+    stage.look(3, verify=verify_of({"alarms": ["5xx"]}), settled_at=None)
+    for at in SCALED[:2]:
+        stage.look(6, settled_at=at)
+    assert (seen[0], seen[-1]) == (None, SCALED[0])
+
+    stage.look(6, of="c2", settled_at=SCALED[2])
+    assert seen[-1] == SCALED[2]
 
 
 def test_a_failed_commit_can_heal(stage: Stage) -> None:
@@ -490,7 +623,7 @@ def test_it_is_stuck_until_a_person_helps(stage: Stage, monkeypatch: pytest.Monk
 
         return Probe("http https://a/", ask)
 
-    monkeypatch.setattr(verification, "url", asked)
+    monkeypatch.setattr(verification, "urls", lambda checks: map(asked, checks))
     stage.pin = VerificationPin(**{**stage.pin.__dict__, "verify": verify_of({"http": [{"url": "https://a/"}]})})
 
     outcome = stage.look(20)
