@@ -8,7 +8,7 @@ from importlib.metadata import version
 from typing import NoReturn
 
 from daemon.sources import Misused
-from daemon.verbs import VERBS
+from daemon.verbs.registry import VERBS
 from desired_state.repository import Refused, Unreachable
 
 _MAIN = """

@@ -14,7 +14,7 @@ from types import FrameType
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from daemon import aside, history, http, logs, settings
+from daemon import aside, http, logs, past, settings
 from daemon import plan as rendering
 from daemon.chronicle import Chronicle
 from daemon.enforcement import Enforcement, Surroundings
@@ -59,7 +59,7 @@ def run(chosen: argparse.Namespace) -> int:
             lambda: readiness.added(loop.status()),
             metrics,
             telling.chronicle,
-            lambda: history.page(readiness.standings(), readiness.of, telling.chronicle),
+            lambda: past.page(readiness.standings(), readiness.of, telling.chronicle),
         )
     except (OSError, ValueError) as error:
         raise Misused(f"cannot listen on {chosen.listen}: {error}; give another --listen HOST:PORT") from error

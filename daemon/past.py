@@ -1,6 +1,6 @@
 """The last versions of a file, with what is known of each: a page of the daemon, and what `trueup history` shows."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from itertools import pairwise
@@ -180,3 +180,11 @@ def _text(told: Mapping[str, Any], key: str, longest: int = _NAME) -> str:
 def _maybe(told: Mapping[str, Any], key: str) -> bool | None:
     value = told.get(key)
     return value if isinstance(value, bool) else None
+
+
+def page(standings: Sequence[Standing], of: Callable[[str], tuple[Known, ...]], chronicle: Lives) -> Json:
+    """What a daemon tells of every environment."""
+    found = (
+        history(each, present(each, each.version), of(each.environment.environment), chronicle) for each in standings
+    )
+    return {"environments": [as_json(each) for each in found]}

@@ -13,7 +13,9 @@ _SHOWN: Final = 200
 
 
 def alarms(names: Sequence[str], settled_at: datetime | None, aws: Connection) -> Probe:
-    """DescribeAlarms, once for all of them, metric alarms and composite ones. A missing one does not hold.
+    """DescribeAlarms, once for all of them, metric alarms and composite ones. A missing one says nothing about
+
+    production: somebody mistyped it, or terraform replaces it now. It is stuck.
 
     One that was in ALARM before what runs settled (or where that is not known) has ten minutes to leave it.
     """
@@ -23,16 +25,17 @@ def alarms(names: Sequence[str], settled_at: datetime | None, aws: Connection) -
             AlarmNames=list(names), AlarmTypes=["MetricAlarm", "CompositeAlarm"], MaxRecords=100
         )
         every: list[Any] = [*told.get("MetricAlarms", []), *told.get("CompositeAlarms", [])]
-        return _judged(names, {alarm["AlarmName"]: alarm for alarm in every}, settled_at)
+        return _judged(names, {alarm["AlarmName"]: alarm for alarm in every}, settled_at, aws.place.region)
 
     return Probe("alarms", ask)
 
 
-def _judged(names: Sequence[str], found: dict[str, Any], settled_at: datetime | None) -> Iterator[Check]:
+def _judged(names: Sequence[str], found: dict[str, Any], settled_at: datetime | None, region: str) -> Iterator[Check]:
     for each in names:
         name, alarm = f"alarm {each}", found.get(each)
         if alarm is None:
-            yield Check(name, ok=False, evidence="there is none of this name; correct it in the file, or create it")
+            evidence = f"there is no alarm {each} in {region}: correct its name in the file, or create it"
+            yield Check(name, None, evidence, stuck=True)
         elif alarm["StateValue"] != "ALARM":
             yield Check(name, ok=True, evidence=f"{alarm['StateValue']}")
         else:

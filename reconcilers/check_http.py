@@ -1,6 +1,5 @@
 """Whether a URL answers as the file says."""
 
-import errno
 import http.client
 import socket
 import ssl
@@ -18,8 +17,6 @@ from reconcilers.plain import one_line
 _SHOWN: Final = 80  # characters of a page that is not as it should be
 _PATIENCE: Final = 5.0  # seconds for a name server, which cannot be told how long it may take
 _UNKNOWN_ISSUER: Final = (18, 19, 20, 21)  # of OpenSSL: who signed it is not known here
-# What says more of this machine than of the one that was asked.
-_OURS: Final = (errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS)
 
 
 def urls(checks: Sequence[HttpCheck]) -> Iterator[Probe]:
@@ -75,7 +72,7 @@ def _unanswered(name: str, error: Exception) -> Check:
             mend = "set SSL_CERT_FILE to a file that holds its issuer"
             return Check(name, None, f"who signed its certificate is not known here: {mend}", stuck=True)
         return Check(name, ok=False, evidence=one_line(f"its certificate is not good: {error.verify_message}"))
-    if isinstance(error, PermissionError) or (isinstance(error, OSError) and error.errno in _OURS):
+    if fetch.is_own(error):
         return unmade(name, f"this machine cannot ask: {error.strerror if isinstance(error, OSError) else error}")
     if isinstance(error, ssl.SSLError):
         return Check(name, ok=False, evidence=f"no TLS: {error.reason or 'it does not speak it'}")

@@ -1,28 +1,34 @@
 """Whether every service runs exactly as many tasks as it desires."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from reconcilers.aws import Connection
-from reconcilers.checks import Check, Probe, listed, unmade
+from reconcilers.checks import Check, Probe, numbered, unmade
 
 _NAME: Final = "running tasks"
 _AT_ONCE: Final = 10  # as many as one call takes
 _USUAL: Final = 120.0  # seconds that a task may take to come or to go, when autoscaling or ECS replaces one
+_Service = tuple[str, str]  # its cluster and its name
 
 
-def running_tasks(services: Sequence[tuple[str, str]], aws: Connection) -> Probe:
-    """DescribeServices in tens. Fewer or more than desired counts after two minutes: tasks come and go every day."""
+def running_tasks(services: Sequence[_Service], aws: Connection) -> Probe:
+    """DescribeServices in tens, and a check for each service: two that fall short in turn are not one that always does.
+
+    Fewer or more than desired counts after two minutes: tasks come and go every day.
+    """
 
     def ask() -> Iterable[Check]:
-        told = [service for batch in _batches(services) for service in _described(*batch, aws)]
-        return (_judged(services, told),)
+        told: dict[_Service, Any] = {}
+        for cluster, names in _batches(services):
+            told |= {(cluster, service["serviceName"]): service for service in _described(cluster, names, aws)}
+        return _checks(services, told)
 
     return Probe(_NAME, ask)
 
 
-def _batches(services: Sequence[tuple[str, str]]) -> Iterator[tuple[str, list[str]]]:
+def _batches(services: Sequence[_Service]) -> Iterator[tuple[str, list[str]]]:
     by_cluster: dict[str, list[str]] = defaultdict(list)
     for cluster, name in services:
         by_cluster[cluster].append(name)
@@ -36,22 +42,15 @@ def _described(cluster: str, names: list[str], aws: Connection) -> list[Any]:
     return list(told.get("services", []))
 
 
-def _judged(services: Sequence[tuple[str, str]], told: list[Any]) -> Check:
-    if len(told) < len(services):
-        missing = {name for _, name in services} - {service["serviceName"] for service in told}
-        return unmade(_NAME, f"ECS does not tell of {listed(sorted(missing))}")
-    amiss = [service for service in told if not _is_whole(service)]
-    if amiss:
-        return Check(_NAME, ok=False, evidence=listed(_spelled(each) for each in amiss), patience=_USUAL)
-    running = sum(service.get("runningCount", 0) for service in told)
-    return Check(_NAME, ok=True, evidence=f"{running} of {running}")
+def _checks(services: Sequence[_Service], told: Mapping[_Service, Any]) -> Iterator[Check]:
+    names = numbered(f"{_NAME} of {name}" for _, name in services)
+    for name, service in zip(names, services, strict=True):
+        yield _judged(name, told[service]) if service in told else unmade(name, "ECS does not tell of it")
 
 
-def _is_whole(service: Any) -> bool:
-    return service.get("runningCount") == service["desiredCount"] and not service.get("pendingCount")
-
-
-def _spelled(service: Any) -> str:
-    pending = service.get("pendingCount", 0)
+def _judged(name: str, service: Any) -> Check:
+    running, desired, pending = service.get("runningCount", 0), service["desiredCount"], service.get("pendingCount", 0)
+    if running == desired and not pending:
+        return Check(name, ok=True, evidence=f"{running} of {desired}")
     more = f", {pending} pending" if pending else ""
-    return f"{service['serviceName']} runs {service.get('runningCount', 0)} of {service['desiredCount']}{more}"
+    return Check(name, ok=False, evidence=f"{running} of {desired}{more}", patience=_USUAL)

@@ -1,6 +1,7 @@
 """One URL, asked with GET: at an address that was looked at first, and within limits of time, size and redirects."""
 
 import base64
+import errno
 import http.client
 import io
 import re
@@ -20,6 +21,10 @@ MOST: Final = 64 * 1024
 """Bytes of an answer that are read."""
 _REDIRECTS: Final = 3
 _PORTS: Final = {"http": 80, "https": 443}
+_OWN: Final = (
+    *(errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT),
+    *(errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS),
+)
 
 
 class Forbidden(Exception):
@@ -55,6 +60,11 @@ def get(url: str, within: float, wanted: int = 200) -> Page:
 
 class Refused(Forbidden):
     """The name of the URL itself leads to an address that is never asked."""
+
+
+def is_own(error: Exception) -> bool:
+    """Whether an error says more of this machine than of the one that was asked."""
+    return isinstance(error, PermissionError) or (isinstance(error, OSError) and error.errno in _OWN)
 
 
 def _followed(url: str, location: str) -> str:
@@ -110,21 +120,26 @@ def _addresses(host: str, port: int) -> list[Any]:
 
 def _reached(addresses: Iterable[Any], deadline: float) -> socket.socket:
     """A connection to the first of these that takes one: exactly what was looked at, and no second look-up."""
-    every, failed = list(addresses), OSError("its name has no address")
+    every, failed = list(addresses), list[OSError]()
     for number, (family, address) in enumerate(every):
-        connection = socket.socket(family, socket.SOCK_STREAM)
         try:
-            connection.settimeout(_left(deadline) / (len(every) - number))
-            connection.connect(address)
+            return _connection(family, address, _left(deadline) / (len(every) - number))
         except OSError as error:
-            connection.close()
-            failed = error
-        except BaseException:
-            connection.close()
-            raise
-        else:
-            return connection
-    raise failed
+            failed.append(error)
+    # A machine without IPv6 says so of every IPv6 address, which tells nothing of the one that refused.
+    theirs = (error for error in failed if not is_own(error))
+    raise next(theirs, failed[0] if failed else OSError("its name has no address"))
+
+
+def _connection(family: int, address: Any, within: float) -> socket.socket:
+    connection = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(within)
+        connection.connect(address)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _proxy(host: str) -> SplitResult | None:

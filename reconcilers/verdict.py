@@ -1,6 +1,6 @@
 """What rounds of checks amount to: verified, failed, or neither yet. Pure; times are seconds of a monotonic clock."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -10,6 +10,7 @@ FAILS_AFTER: Final = 10.0
 """For how long a check must have failed in every round before that counts, unless the file asks for longer."""
 FLAPS_AFTER: Final = 900.0
 """For how long everything may hold now and then, and never for long enough, before that counts as a failure."""
+_TRIES: Final = 3  # how many times as long as everything must hold that is at least
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Failure:
 
     what: str
     since: float
+    sure: bool = True  # it failed all the time; False: it came and went, which may have other reasons than a release
 
 
 @dataclass(frozen=True)
@@ -86,11 +88,17 @@ class Verdict:
         if counts:
             since = min(self.failing[name].since for name in counts)
             return Failure(_told(self.failing, counts), since)
-        flaps = self.restless is not None and began - self.restless >= max(hold, FLAPS_AFTER)
-        if self.failure is None and flaps and failed and self.restless is not None:
-            what = _told(self.failing, {check.name for check in failed})
-            return Failure(f"it holds now and then, and never for long enough; last: {what}", self.restless)
-        return self.failure
+        return self.failure or self._flapping(began, failed, hold)
+
+    def _flapping(self, began: float, failed: Sequence[Check], hold: float) -> Failure | None:
+        """What comes and goes for so long that it counts. What fails for no longer than is usual is no part of it."""
+        if self.restless is None or began - self.restless < max(_TRIES * hold, FLAPS_AFTER):
+            return None
+        names = {check.name for check in failed if began - self.failing[check.name].since >= check.patience}
+        if not names:
+            return None
+        what = f"it holds now and then, and never for long enough; last: {_told(self.failing, names)}"
+        return Failure(what, self.restless, sure=False)
 
 
 def _since(

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -52,6 +52,7 @@ class LiveVerification(Observation):
     checks: tuple[Check, ...] = ()  # of the last round that came to its end
     verified: bool = False  # everything has held for long enough, at least once in this trial
     failed: str = ""  # what failed with its evidence, once that counts
+    sure: bool = True  # it failed all the time; False: it holds now and then, so nothing is taken back for it
     held_for: float = 0.0  # seconds for which everything has held by now
 
 
@@ -66,6 +67,7 @@ class _Trial:
     judged: bool = False  # whether a verdict follows from the round: what runs had settled before it began, and stayed
     next: float = 0.0  # when the next round is due
     told: tuple[Failure, str] | None = None  # the failure that counts, with the time of day at which it began
+    settled_at: datetime | None = None  # when what is on trial settled; scaling moves what ECS says of it later
 
     def unsettle(self) -> None:
         """What runs has begun to change."""
@@ -110,6 +112,7 @@ class VerificationReconciler(Reconciler[VerificationPin, LiveVerification]):
             return LiveVerification(verified=trial.verdict.verified, advice=(advice,))
         if desired.settling:
             trial.unsettle()
+        trial.settled_at = None if desired.settling else trial.settled_at or desired.settled_at
         self._take(trial, desired)
         self._begin(trial, desired)
         return self._live(trial, desired)
@@ -140,7 +143,8 @@ class VerificationReconciler(Reconciler[VerificationPin, LiveVerification]):
 
     def _begin(self, trial: _Trial, desired: VerificationPin) -> None:
         if trial.round is None and self._now() >= trial.next:
-            trial.round = self._rounds.begin(desired.environment, tuple(self._probes(desired)))
+            since = replace(desired, settled_at=trial.settled_at or desired.settled_at)
+            trial.round = self._rounds.begin(desired.environment, tuple(self._probes(since)))
             trial.judged = not desired.settling
 
     def _probes(self, desired: VerificationPin) -> Iterator[Probe]:
@@ -165,6 +169,7 @@ class VerificationReconciler(Reconciler[VerificationPin, LiveVerification]):
             checks=trial.checks,
             verified=verdict.verified,
             failed=failed + held_before,
+            sure=verdict.failure is None or verdict.failure.sure,
             held_for=verdict.held,
             blocked=f"verification: {failed or verdict.stuck}" if failed or verdict.stuck else "",
             failing="" if desired.settling or not verdict.unseen else f"cannot be verified now: {verdict.unseen}",

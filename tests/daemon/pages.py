@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from daemon.seen import Seen, read
+from daemon.verbs.seen import Seen, read
 
 NOON = datetime(2024, 2, 24, 12, tzinfo=UTC)
 COMMIT = "1a2b3c4d" * 5

@@ -3,9 +3,10 @@
 import argparse
 import sys
 
-from daemon import cli, proposing, verb, verbs
+from daemon import cli, verb
 from daemon.sources import named
 from daemon.verb import Verb
+from daemon.verbs import proposing, registry
 from desired_state.edit import Edit
 
 
@@ -25,6 +26,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 if __name__ == "__main__":
-    verbs.VERBS += (Verb("pin", verb.CHANGE, "set keys", "Set keys.", pin, arguments),)
-    cli.VERBS = verbs.VERBS
+    registry.VERBS += (Verb("pin", verb.CHANGE, "set keys", "Set keys.", pin, arguments),)
+    cli.VERBS = registry.VERBS
     sys.exit(cli.run(sys.argv[1:]))

@@ -16,7 +16,7 @@ from urllib.parse import quote
 import pytest
 
 from daemon import cli
-from daemon.psql import Session
+from daemon.verbs.psql import Session
 from tests.end_to_end import postgres
 from tests.end_to_end.postgres import Server
 from tests.end_to_end.world import FILE, SECRET, World, eventually, production, world
@@ -549,7 +549,7 @@ def test_an_interrupt_before_anything_is_sent_is_told_alike(place: Place, monkey
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("daemon.load_dump.dumps.opened", interrupted)
+    monkeypatch.setattr("daemon.verbs.load_dump.dumps.opened", interrupted)
 
     code, out, err = place.load(place.file("backup.sql", "SELECT 1;"))
 

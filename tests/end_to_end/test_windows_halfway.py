@@ -1,4 +1,4 @@
-"""A window that closes in the middle of a database move: production is never left without tasks until it opens again."""
+"""A window that closes in the middle of a database move: production is not left without tasks until it opens again."""
 
 from collections.abc import Iterator
 from datetime import timedelta
