@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ import pytest
 import yaml
 
 from tests.end_to_end.world import Git, World, api, eventually, world
+from tests.tools import tool
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -302,7 +302,6 @@ def test_the_comment_is_kept_up_to_date(forge: Forge, kind: str) -> None:
         assert words[-1].endswith("/merge_requests/12/notes/42")
 
 
-@pytest.mark.skipif(not shutil.which("jq"), reason="jq is not installed")
 def test_github_is_asked_for_the_comment_of_the_workflow_alone(forge: Forge) -> None:
     proposed(forge, {FILE: api("task_revision: 123")})
     forge.plan("github")
@@ -315,7 +314,7 @@ def test_github_is_asked_for_the_comment_of_the_workflow_alone(forge: Forge) -> 
 
     told = json.dumps(comments)
     done = subprocess.run(
-        ["jq", words[words.index("--jq") + 1]], input=told, capture_output=True, text=True, check=True
+        [tool("jq"), words[words.index("--jq") + 1]], input=told, capture_output=True, text=True, check=True
     )
 
     assert done.stdout.split() == ["3"]

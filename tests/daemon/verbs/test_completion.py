@@ -27,6 +27,7 @@ COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMP_LINE="$*"; COMP_POINT=${#COMP_LI
 $(complete -p trueup | sed 's/.*-F \([^ ]*\) .*/\1/')
 printf '%s\n' "${COMPREPLY[@]}"
 """
+from tests.tools import tool
 
 
 @pytest.fixture(scope="module")
@@ -88,8 +89,7 @@ def test_the_verb_prints_the_script_of_each_shell(capsys: pytest.CaptureFixture[
     assert all(f"    {each.name}:'" in told for each in VERBS)
 
 
-@pytest.mark.skipif(shutil.which("zsh") is None, reason="there is no zsh on this machine")
 def test_zsh_takes_its_script(tmp_path: Path) -> None:
     (tmp_path / "_trueup").write_text(script(cli.parser(), "zsh"))
 
-    subprocess.run(["zsh", "-n", str(tmp_path / "_trueup")], check=True, timeout=30)
+    subprocess.run([tool("zsh"), "-n", str(tmp_path / "_trueup")], check=True, timeout=30)
