@@ -20,6 +20,7 @@ class Trial:
     seen: float | None  # when this process saw the commit arrive (monotonic); None: it was in force at the start
     verified: bool = False
     failed: str = ""  # what failed, once that counts
+    sure: bool = True  # it failed all the time; False: it came and went
     failing: tuple[str, ...] = ()  # the checks that did not hold in the last look
     told: set[str] = field(default_factory=set)  # which of the two people have been told of
     note: str = ""  # what followed from the failure
@@ -28,7 +29,7 @@ class Trial:
     def learn(self, live: LiveVerification) -> None:
         """Take in what the last look at the checks came to."""
         self.verified |= live.verified
-        self.failed = live.failed
+        self.failed, self.sure = live.failed, live.sure
         self.failing = tuple(check.name for check in live.checks if check.ok is False)
 
     @property
@@ -44,7 +45,8 @@ class Trial:
     @property
     def condemned(self) -> bool:
         """Whether its services' pins have to be taken back, and nobody has tried yet."""
-        return bool(self.failed) and self._reverts and self.arrived and not self.verified and not self.note
+        taken_back = self._reverts and self.arrived and self.sure and not self.verified
+        return bool(self.failed) and taken_back and not self.note
 
     @property
     def _reverts(self) -> bool:
@@ -66,5 +68,7 @@ class Trial:
         held = "the commit was verified before" if self.verified else "held: what runs stays"
         if self._reverts and not self.arrived and not self.verified:
             held += ", since trueup was started after the commit came"
+        elif self._reverts and not self.sure and not self.verified:
+            held += ", since nothing is taken back for what comes and goes"
         note = self.note or ("its pins are being taken back" if self.condemned else held)
         return f"{outcome.reason}; {note}; {by_hand(self.standing)}"

@@ -13,10 +13,9 @@ _SHOWN: Final = 200
 
 
 def alarms(names: Sequence[str], settled_at: datetime | None, aws: Connection) -> Probe:
-    """DescribeAlarms, once for all of them, metric alarms and composite ones. A missing one says nothing about
+    """DescribeAlarms, once for all of them, metric alarms and composite ones.
 
-    production: somebody mistyped it, or terraform replaces it now. It is stuck.
-
+    A missing one says nothing about production: somebody mistyped it, or terraform replaces it now. It is stuck.
     One that was in ALARM before what runs settled (or where that is not known) has ten minutes to leave it.
     """
 

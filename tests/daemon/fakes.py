@@ -159,6 +159,7 @@ class Checks(Kind):
         self.pins: list[VerificationPin] = []
         self.failed = ""
         self.verified = True
+        self.sure = True
 
     def observe(self, pin: VerificationPin) -> Observation:
         self.pins.append(pin)
@@ -170,6 +171,7 @@ class Checks(Kind):
             checks=(Check("running tasks", ok=not failed, evidence="4 of 4"),),
             verified=self.verified and not failed,
             failed=failed,
+            sure=self.sure,
             blocked=failed,
             settling="" if self.verified or failed else "20 s of 60 s",
         )

@@ -142,6 +142,15 @@ def test_where_nothing_may_be_written_nothing_is_taken_back() -> None:
     assert condemned(one) == ""
 
 
+def test_nothing_is_taken_back_for_what_comes_and_goes() -> None:
+    one = released()
+    one.ground.verification.failed, one.ground.verification.sure = "it holds now and then", False
+    one.look()
+
+    assert condemned(one) == ""
+    assert "held: what runs stays, since nothing is taken back for what comes and goes" in one.reason("verification")
+
+
 def test_a_newer_commit_wins_over_taking_back() -> None:
     one = released()
     one.ground.verification.failed = "http https://x/health: 500"

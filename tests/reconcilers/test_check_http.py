@@ -377,9 +377,7 @@ NO_SUCH_FAMILY = OSError(errno.EAFNOSUPPORT, "Address family not supported by pr
         pytest.param([UNREACHABLE, REFUSED], False, "no answer: Connection refused", id="no IPv6 here, and down"),
         pytest.param([REFUSED, TimeoutError(), UNREACHABLE], False, "no answer: Connection", id="the first of theirs"),
         pytest.param([UNREACHABLE, UNREACHABLE], None, "this machine cannot ask: Network", id="no network here"),
-        pytest.param(
-            [PermissionError(errno.EPERM, "no"), REFUSED], False, "no answer: Conn", id="forbidden here, and down"
-        ),
+        pytest.param([PermissionError(errno.EPERM, "no"), REFUSED], False, "no answer: Conn", id="forbidden, and down"),
         pytest.param([NO_SUCH_FAMILY], None, "this machine cannot ask: Address family", id="no such family here"),
     ],
 )

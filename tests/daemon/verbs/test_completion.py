@@ -9,6 +9,7 @@ import pytest
 from daemon import cli
 from daemon.verbs.completion import script
 from daemon.verbs.registry import VERBS
+from tests.tools import tool
 
 FILE = """version: 1
 environment: "production"
@@ -27,7 +28,6 @@ COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMP_LINE="$*"; COMP_POINT=${#COMP_LI
 $(complete -p trueup | sed 's/.*-F \([^ ]*\) .*/\1/')
 printf '%s\n' "${COMPREPLY[@]}"
 """
-from tests.tools import tool
 
 
 @pytest.fixture(scope="module")
