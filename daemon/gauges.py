@@ -54,6 +54,12 @@ def _of_environments(environments: tuple[EnvironmentStatus, ...]) -> Iterator[Me
         ("environment", "commit"),
         [((e.name, e.commit), 1.0) for e in environments],
     )
+    yield _gauge(
+        "trueup_mode_info",
+        "How far trueup may go: enforce, observe or suspended.",
+        ("environment", "mode"),
+        [((e.name, e.mode), 1.0) for e in environments],
+    )
     yield each(
         "trueup_maintenance_enabled",
         "Whether the maintenance page is live.",

@@ -167,6 +167,7 @@ def test_every_metric_of_the_contract_is_there_with_its_type_and_labels(scraped:
         "trueup_changes_waiting": ("gauge", {"environment", "kind", "name", "reason"}),
         "trueup_changes_waiting_until_timestamp_seconds": ("gauge", {"environment", "kind", "name"}),
         "trueup_verified": ("gauge", {"environment"}),
+        "trueup_mode_info": ("gauge", {"environment", "mode"}),
         "trueup_rollback_ready": ("gauge", {"environment", "commits_back"}),
         "trueup_rollback_ready_timestamp_seconds": ("gauge", {"environment"}),
         "trueup_verification_seconds": ("histogram", {"environment"}),
