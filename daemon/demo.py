@@ -23,6 +23,7 @@ from rehearsal.replaydash_names import (
     DATABASE_HOST,
     HOST,
     LIVE_REVISION,
+    REGION,
     SECRET,
     SNAPSHOT,
     ZONE,
@@ -259,7 +260,7 @@ def _by_yourself(on: Stage) -> Iterator[str]:
     yield f"trueup  http://{on.address}/api/v1/status"
     yield f"git     {on.folder}"
     yield "In another terminal:"
-    yield f"  export AWS_ENDPOINT_URL={on.aws.url}"
+    yield f"  export AWS_ENDPOINT_URL={on.aws.url} AWS_REGION={REGION} AWS_DEFAULT_REGION={REGION}"
     here = Path(sys.executable).parent
     yield f"  export AWS_ACCESS_KEY_ID=rehearsal AWS_SECRET_ACCESS_KEY=rehearsal PATH={here}:$PATH"
     yield f"  cd {on.folder} && sed -i 's/task_revision: {LIVE_REVISION}/task_revision: 123/' {FILE}"

@@ -276,7 +276,7 @@ class Enforcement:
             file=standing.file,
             commit=standing.commit,
             mode=standing.environment.mode.value,
-            verified=self._trial.verified and not self._trial.failed if self._trial.asked else None,
+            verified=self._trial.holds,
         )
 
     def _superseded(self) -> bool:
@@ -349,7 +349,8 @@ class Enforcement:
         tracked = self._tracked[entry.kind, entry.name]
         if isinstance(outcome.live, LiveVerification):
             self._trial.learn(outcome.live)
-            outcome = replace(outcome, reason=self._trial.shown(outcome))
+            known = self._around.telling.is_verified
+            outcome = replace(outcome, reason=self._trial.shown(outcome, lambda commit: known(self.name, commit)))
         outcome = tracked.take(outcome)
         if outcome.attempts:
             self._stopwatch.written()

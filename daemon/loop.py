@@ -112,6 +112,7 @@ class Loop:
             environments=tuple(enforcement.status() for enforcement in enforcements),
             alive=not self._stuck(),
             ready=self._ready,
+            interval=self._interval,
         )
 
     def _poll(self) -> list[Place]:

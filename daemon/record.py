@@ -41,10 +41,8 @@ class Record:
             life.verified = _VERDICTS[What(event.event)]
             life.commits.add(event.commit)
             life.events = [*(each for each in life.events if each.event not in _VERDICTS), event]
-        elif event.event == What.IN_SYNC and (life := self.of(event.commit) or self.present) and life.verified is None:
-            life.verified = True  # where the file has checks, this comes only once they have held
-            life.commits.add(event.commit)
-            life.events = [*life.events, event]
+        elif event.event == What.IN_SYNC and event.text("verify") == "no":
+            self._in_sync(event)
 
     @property
     def present(self) -> Life | None:
@@ -54,6 +52,14 @@ class Record:
     def of(self, commit: str) -> Life | None:
         """The last time that this commit's version was in force; an abbreviation of twelve characters will do."""
         return next((life for life in reversed(self.lives) if _has(life.commits, commit)), None)
+
+    def _in_sync(self, event: Event) -> None:
+        """Where the file has no checks, being in sync is all that can be known."""
+        life = self.of(event.commit) or self.present
+        if life and life.verified is None:
+            life.verified = True
+            life.commits.add(event.commit)
+            life.events = [*life.events, event]
 
     def _live(self, event: Event) -> None:
         commits = {event.commit, event.text("version")} - {""}

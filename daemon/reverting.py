@@ -38,7 +38,7 @@ def _taken_back(source: Source, enforcement: Enforcement, standing: Standing, te
     versions = list(source.versions(standing, _VERSIONS))
     if source.current and standing.file in source.current.bad_files:
         return f"held: what runs stays, since {standing.file} is bad at the head of the branch: mend that first"
-    back = way_back(standing, versions, lambda commit: telling.chronicle.is_verified(name, commit))
+    back = way_back(standing, versions, lambda commit: telling.is_verified(name, commit))
     if isinstance(back, Held):
         return f"held: what runs stays, since {back.why}"
     content = edit(back.bad.content, [Splice(("services",), back.to.content)])

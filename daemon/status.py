@@ -81,3 +81,4 @@ class Status:
     leader: bool = True
     alive: bool = True  # False: a pass or a poll has been stuck past its deadline
     ready: bool = False  # a first good pass over every environment is done
+    interval: float | None = None  # seconds between two looks at everything; a pass that ended long before is told

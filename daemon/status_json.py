@@ -25,6 +25,7 @@ def everything(status: Status) -> Json:
         "environments": [environment(each) for each in status.environments],
         "leader": status.leader,
         "ready": status.ready,
+        "interval": status.interval,
     }
 
 

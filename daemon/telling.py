@@ -69,6 +69,10 @@ class Telling:
         self.chronicle.reverted(environment, bad, commit, to)
         self.notifications.reverted(environment, bad, commit, to)
 
+    def is_verified(self, environment: str, commit: str) -> bool | None:
+        """Whether people were told that the checks of a commit held, or failed. None: neither."""
+        return self.chronicle.is_verified(environment, commit)
+
     def first_write(self, environment: str, seconds: float) -> None:
         """The first write that a new commit led to, so long after the commit was seen."""
         self.metrics.first_write(environment, seconds)

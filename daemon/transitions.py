@@ -13,6 +13,7 @@ from desired_state.model import Environment
 from reconcilers.contract import Condition, Drift, Outcome
 
 _FILE: Final = "desired_state"
+_CHECKS: Final = "verification"
 _GOOD: Final = Condition.IN_SYNC.value
 _SECTIONS: Final = {"service": "services", "database": "databases", "infrastructure": "infrastructure"}
 
@@ -92,7 +93,8 @@ class Transitions:
         for key in [key for key, seen in self._seen.items() if key not in kept and seen.condition]:
             self._seen[key].condition = _GOOD  # what is not shown is in sync, or is named no more
         if self._in_sync and not before:
-            yield self._event(at, What.IN_SYNC, status.commit)
+            verifies = any(each.kind == _CHECKS for each in status.resources)
+            yield self._event(at, What.IN_SYNC, status.commit, verify="yes" if verifies else "no")
 
     def _drifted(self, at: datetime, commit: str, key: Key, outcome: Outcome) -> Iterator[Event]:
         seen = self._seen[key]

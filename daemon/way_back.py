@@ -92,10 +92,15 @@ def body(back: Back, environment: str, failed: Iterable[str]) -> str:
     )
 
 
-def by_hand(standing: Standing) -> str:
-    """The commands with which a person does the same."""
-    bad = standing.version.oid if standing.version else standing.commit
-    command = f"git revert --no-edit {bad[:12]} && git push"
-    if standing.recent:
-        command += f", or trueup rollback {standing.environment.environment} --to {standing.recent[0].commit.oid[:12]}"
-    return f"to go back by hand: {command}"
+def by_hand(standing: Standing, verified: Verified) -> str:
+    """The commands with which a person goes back: to other pins than those that failed, and to good ones if known."""
+    now, bad = standing.environment, standing.version.oid if standing.version else standing.commit
+    others = [each for each in standing.recent if each.environment and each.environment.services != now.services]
+    commands = []
+    if not standing.recent or others[:1] == list(standing.recent[:1]):  # else a revert of it leaves the same pins
+        commands.append(f"git revert --no-edit {bad[:12]} && git push")
+    well = [each for each in others if verified(each.commit.oid)]
+    hopeful = [each for each in others if verified(each.commit.oid) is not False]
+    if to := [*well, *hopeful][:1]:
+        commands.append(f"trueup rollback {now.environment} --to {to[0].commit.oid[:12]}")
+    return f"to go back by hand: {', or '.join(commands)}" if commands else "no earlier pins are known to go back to"

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from reconcilers.contract import Change, Drift
+from reconcilers.contract import Advice, Change, Drift
 from reconcilers.ecs_records import TAG, Band
 
 SHUTDOWN = "count-before-shutdown"  # a tag on the service; without its prefix
@@ -113,6 +113,15 @@ class Count:
             f"desired_count {self.pinned} is outside what autoscaling allows ({self.band.minimum} to "
             f"{self.band.maximum}); pin a count inside it, change the scalable target, or leave it to autoscaling"
         )
+
+    @property
+    def idle(self) -> tuple[Advice, ...]:
+        """That a pinned count has no effect, since autoscaling decides within its band."""
+        if not self.pinned or self.band is None or self.live == self.pinned or self.wanted() is not None:
+            return ()
+        limits = f"{self.band.minimum} and {self.band.maximum}"
+        message = f"desired_count {self.pinned} has no effect: autoscaling decides between {limits}"
+        return (Advice("count_left_to_autoscaling", message),)
 
     @property
     def needs_a_band(self) -> bool:

@@ -167,7 +167,7 @@ class EcsServiceReconciler(Reconciler[ServicePin, LiveService]):
             overdue=late,
             blocked=blocked or count.blocked(),
             held=held(record, now),
-            advice=advice,
+            advice=(*advice, *count.idle),
         )
 
     @staticmethod

@@ -22,6 +22,8 @@ from reconcilers.verdict import Failure, Verdict
 
 __all__ = ["Check", "LiveVerification", "VerificationPin", "VerificationReconciler"]
 
+NOT_VERIFIED: Final = "not_verified"
+"""The advice that nothing is checked now."""
 _SOON: Final = 2.0  # seconds from one round to the next while something is open
 _LATER: Final = 5.0
 
@@ -108,7 +110,7 @@ class VerificationReconciler(Reconciler[VerificationPin, LiveVerification]):
         trial = self._trial(desired)
         if desired.paused:
             self._trials[desired.environment] = _Trial(desired.of, Verdict(verified=trial.verdict.verified))
-            advice = Advice("not_verified", f"not verified while {desired.paused}")
+            advice = Advice(NOT_VERIFIED, f"not verified while {desired.paused}")
             return LiveVerification(verified=trial.verdict.verified, advice=(advice,))
         if desired.settling:
             trial.unsettle()

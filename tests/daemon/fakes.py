@@ -12,9 +12,9 @@ from desired_state.in_force import InForce, Standing
 from desired_state.parse import Problem, parse
 from desired_state.repository import Unreachable
 from reconcilers.aws import Place
-from reconcilers.contract import Change, Drift, Observation
+from reconcilers.contract import Advice, Change, Drift, Observation
 from reconcilers.maintenance import LiveMaintenance
-from reconcilers.verification import Check, LiveVerification, VerificationPin
+from reconcilers.verification import NOT_VERIFIED, Check, LiveVerification, VerificationPin
 
 HEAD = "version: 1\nenvironment: {name}\naws: {{region: {region}{account}}}\nmode: {mode}\n"
 EPOCH = datetime(2024, 2, 24, 12, tzinfo=UTC)
@@ -71,6 +71,9 @@ class Told:
 
     def verification_failed(self, environment: str, commit: str, reason: str, checks: Any) -> None:
         self.trials.append((environment, commit, reason))
+
+    def is_verified(self, environment: str, commit: str) -> bool | None:
+        return None
 
     def reverted(self, environment: str, bad: str, commit: str, to: str) -> None:
         self.reverts.append((environment, bad, commit, to))
@@ -166,6 +169,8 @@ class Checks(Kind):
         self.before("verification")
         if pin.settling:
             return LiveVerification(settling=pin.settling)
+        if pin.paused:
+            return LiveVerification(verified=self.verified, advice=(Advice(NOT_VERIFIED, pin.paused),))
         failed = f"verification: {self.failed}" if self.failed else ""
         return LiveVerification(
             checks=(Check("running tasks", ok=not failed, evidence="4 of 4"),),

@@ -163,6 +163,7 @@ def test_the_status_page_has_every_key_of_the_contract(web: Web) -> None:
         ],
         "leader": True,
         "ready": True,
+        "interval": None,
     }
 
 

@@ -76,6 +76,8 @@ def test_while_maintenance_is_on_nobody_expects_an_answer() -> None:
     one.look()
 
     assert one.ground.verification.pins[-1].paused == "maintenance is on"
+    assert one.enforcement.status().verified is None
+    assert one.told.trials == []
 
 
 def test_a_shutdown_is_not_verified() -> None:

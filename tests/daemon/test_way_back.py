@@ -5,13 +5,23 @@ from typing import Any
 
 import pytest
 
-from daemon.way_back import Back, Held, body, way_back
+from daemon.way_back import Back, Held, body, by_hand, way_back
 from desired_state.history import Version
 from desired_state.in_force import Standing
 from desired_state.parse import parse
 from desired_state.repository import Commit
 
 HEAD = "version: 1\nenvironment: production\naws: {region: us-east-1}\nverify: {running_tasks: true}\n"
+
+ONE, TWO, THREE = "1" * 12, "2" * 12, "3" * 12
+
+
+def revert(commit: str) -> str:
+    return f"git revert --no-edit {commit} && git push"
+
+
+def rollback(commit: str) -> str:
+    return f"trueup rollback production --to {commit}"
 
 
 def text(revision: int, more: str = "", count: int = 4) -> str:
@@ -20,7 +30,7 @@ def text(revision: int, more: str = "", count: int = 4) -> str:
 
 
 def version(number: int, content: str, **about: Any) -> Version:
-    commit = Commit(f"{number:040x}", datetime(2024, 2, 24, tzinfo=UTC), "Ann", **({"subject": "Pin"} | about))
+    commit = Commit(f"{number}" * 40, datetime(2024, 2, 24, tzinfo=UTC), "Ann", **({"subject": "Pin"} | about))
     return Version(commit, parse(content.encode(), "production.yaml"), content.encode())
 
 
@@ -33,7 +43,7 @@ def judged(*contents: str, known: dict[int, bool] | None = None, **about: Any) -
     others = [version(len(contents) - place, content) for place, content in enumerate(contents[1:], 1)]
     assert first.environment is not None
     standing = Standing("production.yaml", first.commit.oid, first.environment)
-    return way_back(standing, [first, *others], lambda commit: (known or {}).get(int(commit, 16)))
+    return way_back(standing, [first, *others], lambda commit: (known or {}).get(int(commit[0])))
 
 
 def test_a_failed_release_goes_back_to_the_version_before() -> None:
@@ -71,7 +81,7 @@ def test_a_version_that_never_was_verified_is_no_way_back_where_another_one_was(
     held = judged(text(124, count=5), text(124), text(123), known={1: True})
 
     assert isinstance(held, Held)
-    assert held.why == "the version before it, 00000000, never was verified; the last one that was is 00000000"
+    assert held.why == "the version before it, 22222222, never was verified; the last one that was is 11111111"
 
 
 def test_a_version_that_is_known_to_be_bad_is_no_way_back() -> None:
@@ -112,6 +122,43 @@ def test_nothing_is_taken_back(contents: tuple[str, ...], about: dict[str, Any],
     assert why in held.why
 
 
+@pytest.mark.parametrize(
+    ("contents", "known", "said"),
+    [
+        pytest.param(
+            (text(124), text(123)),
+            {},
+            f"{revert(TWO)}, or {rollback(ONE)}",
+            id="a release",
+        ),
+        pytest.param(
+            (text(124), text(123), text(122)),
+            {2: False, 1: True},
+            f"{revert(THREE)}, or {rollback(ONE)}",
+            id="behind a bad one",
+        ),
+        pytest.param(
+            (text(124, "limits: {changes_per_pass: 5}\n"), text(124), text(123)),
+            {},
+            rollback(ONE),
+            id="no release",
+        ),
+        pytest.param((text(124),), {}, revert(ONE), id="the first commit"),
+    ],
+)
+def test_the_commands_lead_to_other_pins_than_those_that_failed(
+    contents: tuple[str, ...], known: dict[int, bool], said: str
+) -> None:
+    versions = [version(len(contents) - place, content) for place, content in enumerate(contents)]
+    now = versions[0]
+    assert now.environment is not None
+    standing = Standing("f", now.commit.oid, now.environment, recent=tuple(versions[1:]), version=now.commit)
+
+    told = by_hand(standing, lambda commit: known.get(int(commit[0])))
+
+    assert told == "to go back by hand: " + said
+
+
 def test_a_history_that_was_rewritten_meanwhile_takes_nothing_back() -> None:
     gone = Standing("production.yaml", "f" * 40, parse(text(125).encode(), "production.yaml"))
 
@@ -124,7 +171,7 @@ def test_the_commit_says_what_failed_and_carries_the_trailer_that_ends_it() -> N
 
     assert isinstance(back, Back)
     lines = body(back, "production", ["http https://api.example/health", "running tasks"]).splitlines()
-    assert lines[0] == "Take back the services of production: 00000000 failed its checks"
+    assert lines[0] == "Take back the services of production: 22222222 failed its checks"
     assert len(lines[0]) <= 80
     assert "Failed: http https://api.example/health, running tasks" in lines
     assert lines[-1] == f"Trueup-Reverts: {back.bad.commit.oid}"

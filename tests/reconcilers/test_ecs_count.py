@@ -180,3 +180,20 @@ def test_a_tag_that_somebody_else_wrote_is_read_with_care(text: str, read: Shutd
 def test_every_value_is_one_that_a_tag_may_have() -> None:
     allowed = set("abcdefghijklmnopqrstuvwxyz0123456789 +-=._:/@")
     assert set(str(Shutdown(12, ALL))) <= allowed
+
+
+@pytest.mark.parametrize(
+    ("count", "idle"),
+    [
+        pytest.param(Count(3, 5, Band(2, 10, frozenset({"in"}))), True, id="another count inside the band"),
+        pytest.param(Count(5, 5, Band(2, 10, frozenset({"in"}))), False, id="that very count"),
+        pytest.param(Count(1, 5, Band(2, 10, frozenset({"in"}))), False, id="outside the band: it is enacted"),
+        pytest.param(Count(3, None, Band(2, 10, frozenset({"in"}))), False, id="nothing pinned"),
+        pytest.param(Count(3, 0, Band(2, 10, frozenset({"in"}))), False, id="a shutdown"),
+        pytest.param(Count(3, 5), False, id="no autoscaling"),
+    ],
+)
+def test_a_count_that_autoscaling_decides_is_said_to_have_no_effect(count: Count, idle: bool) -> None:
+    assert [each.message for each in count.idle] == (
+        ["desired_count 5 has no effect: autoscaling decides between 2 and 10"] if idle else []
+    )
