@@ -264,6 +264,7 @@ class Enforcement:
         standing = self._trial.standing = self._standing
         brought = standing.version.oid if standing.version else standing.commit
         if brought != self._version:
+            arrived |= bool(self._version)  # also one that says the same: this process has seen it come
             self._version = brought
             self._trial.told.clear()  # what it came to is told of this commit, too, where it says the same
             self._around.telling.followed(standing, seen=arrived, by=standing.version)

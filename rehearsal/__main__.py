@@ -36,8 +36,9 @@ def main(words: Sequence[str] | None = None) -> int:
 
             replaydash.seed(rehearsal.url)
             rehearsal.clear_calls()
+        region = "AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1"  # the awscli reads only the second
         keys = "AWS_ACCESS_KEY_ID=rehearsal AWS_SECRET_ACCESS_KEY=rehearsal"
-        sys.stdout.write(f"export AWS_ENDPOINT_URL={rehearsal.url}\nexport AWS_REGION=us-east-1 {keys}\n")
+        sys.stdout.write(f"export AWS_ENDPOINT_URL={rehearsal.url}\nexport {region} {keys}\n")
         sys.stdout.flush()
         stop.wait()
     return 0

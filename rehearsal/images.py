@@ -25,10 +25,10 @@ class Images:
         (self._sick.add if sick else self._sick.discard)(image)
 
     def is_sick(self, image: str) -> bool:
-        return image in self._sick
+        return self._is_among(self._sick, image)
 
     def is_bad(self, image: str) -> bool:
-        return image in self._bad or self._pushed(image) == ""
+        return self._is_among(self._bad, image) or self._pushed(image) == ""
 
     def digest(self, image: str) -> str:
         """sha256:… of the image; one that is made up where no ECR repository of the rehearsal holds it."""
@@ -45,6 +45,15 @@ class Images:
             raise ValueError(f"no image of {name} has the tag {tag}")
         there[0].image_pushed_at = int(at.timestamp())
 
+    def _is_among(self, marked: set[str], image: str) -> bool:
+        """Whether it was marked by this name, or is the image of ECR that was marked by another tag or its digest."""
+        if image in marked:
+            return True
+        digest = self._pushed(image)
+        return bool(digest) and any(
+            _repository(each) == _repository(image) and self._pushed(each) == digest for each in marked
+        )
+
     def _pushed(self, image: str) -> str | None:
         """The digest in ECR; empty where the repository lacks the image, None where there is no such repository."""
         found = _ECR.fullmatch(image)
@@ -58,3 +67,9 @@ class Images:
             if digest == each.get_image_digest() or (not digest and (tag or "latest") in each.image_tags):
                 return str(each.get_image_digest())
         return ""
+
+
+def _repository(image: str) -> tuple[str, str] | None:
+    """The region and the name of the ECR repository of an image. None: it is of another registry."""
+    found = _ECR.fullmatch(image)
+    return (found[1], found[2]) if found else None

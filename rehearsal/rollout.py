@@ -40,7 +40,8 @@ def scale(service: Service, desired: int, now: float, seconds: float) -> Service
     scaled = replace(service, desired=desired, deployments=(primary, *service.deployments[1:]), steady=now + seconds)
     if not primary.healthy:
         return scaled
-    mine = [t for t in service.tasks if t.deployment == primary.id and t.status(now) in ("RUNNING", "PENDING")]
+    staying = (t for t in service.tasks if t.status(now) in ("RUNNING", "PENDING") and t.stopped == inf)
+    mine = [t for t in staying if t.deployment == primary.id]
     others = tuple(t for t in service.tasks if t not in mine)
     if desired >= len(mine):
         added = launch(service, primary, now, seconds, desired - len(mine))

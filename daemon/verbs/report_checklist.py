@@ -1,7 +1,7 @@
 """The Post-Rollback Checklist of the runbook: each item ticked with its evidence, or left open with why. Pure."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -11,6 +11,7 @@ from daemon.verbs.report_words import Phrase, quoted, when
 from reconcilers.ecs_history import ServicePast
 
 _VERDICTS: Final = (What.VERIFIED, What.VERIFICATION_FAILED)
+_UNTOLD: Final = "the daemon tells of no verification in this time"
 _UNASKED: Final = "the file does not ask for it (verify)"
 
 
@@ -26,6 +27,16 @@ class Item:
 def checklist(facts: Facts) -> list[Item]:
     """The nine items of the runbook, in its order. What was checked last counts."""
     last = next(iter(reversed(facts.of(*_VERDICTS))), None)
+    items = _items(facts, last)
+    return items if facts.heard else [_unheard(item) for item in items]
+
+
+def _unheard(item: Item) -> Item:
+    """What nobody tells is not what did not happen."""
+    return replace(item, words=("not known: nobody told what the daemon saw",)) if item.words == (_UNTOLD,) else item
+
+
+def _items(facts: Facts, last: Event | None) -> list[Item]:
     verify = facts.environment.verify
     urls = len(verify.http) if verify else 0
     return [
@@ -53,7 +64,7 @@ def _checked(title: str, last: Event | None, prefix: str, unasked: str, *, asked
     if not asked:
         return Item(title, (unasked,))
     if last is None:
-        return Item(title, ("the daemon tells of no verification in this time",))
+        return Item(title, (_UNTOLD,))
     found = [check for check in last.items("checks") if f"{check.get('check', '')}".startswith(prefix)]
     if not found:
         return Item(title, (f"it was not among the checks at {when(last.at)}",))

@@ -53,13 +53,15 @@ class Collection:
         (since, until), environment = span, standing.environment
         if not versions:
             self._gaps.append("git knows no version of the file, so its commits are missing")
+        events = self._events(chosen, environment.environment, since, until)
         facts = Facts(
             environment=environment,
             file=standing.file,
             since=since,
             until=until,
             made=made,
-            events=tuple(self._events(chosen, environment.environment, since, until)),
+            heard=events is not None,
+            events=tuple(events or ()),
             versions=tuple(versions),
             services=dict(self._services(standing, since, until)),
             alarms=tuple(self._alarms(standing, since, until)),
@@ -67,21 +69,24 @@ class Collection:
         facts = self._with_deeds(facts)
         return replace(facts, gaps=tuple(dict.fromkeys(one_line(gap) for gap in self._gaps)))
 
-    def _events(self, chosen: argparse.Namespace, name: str, since: datetime, until: datetime) -> Iterator[Event]:
+    def _events(self, chosen: argparse.Namespace, name: str, since: datetime, until: datetime) -> list[Event] | None:
         told = _of_file(chosen.events) if chosen.events else self._of_daemon(chosen.daemon, name, since)
-        yield from (each for each in told if each.environment == name and since <= each.at <= until)
+        if told is None:
+            return None
+        return [each for each in told if each.environment == name and since <= each.at <= until]
 
-    def _of_daemon(self, address: str, name: str, since: datetime) -> list[Event]:
+    def _of_daemon(self, address: str, name: str, since: datetime) -> list[Event] | None:
+        """None: nobody tells, which is another thing than that nothing happened."""
         try:
             answer = client.get(address, EVENTS, {"environment": name, "since": spelled(since)})
         except Unreached as error:
             self._gaps.append(f"what the daemon saw and did is missing: {error}; or give its file with --events")
-            return []
+            return None
         self._compare_clocks(answer.at)
         told = answer.document.get("events") if isinstance(answer.document, dict) else None
         if not isinstance(told, list):
             self._gaps.append(f"what the daemon saw and did is missing: what {address} answered holds no events")
-            return []
+            return None
         if len(told) >= MOST:
             self._gaps.append("the daemon had more to tell than it keeps in memory; its file (--events) has more")
         return [event for each in told if (event := read(each))]

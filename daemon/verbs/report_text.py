@@ -1,6 +1,7 @@
 """A report as a Markdown document for people to finish, and as JSON. Somebody else's text stands in code. Pure."""
 
 from collections.abc import Iterator
+from itertools import groupby
 from typing import Any, Final
 
 from daemon.events import Event, What, spelled
@@ -8,11 +9,13 @@ from daemon.markdown import cell, code
 from daemon.verbs.report_drifts import Drift
 from daemon.verbs.report_said import differing, fields
 from daemon.verbs.report_story import Story
-from daemon.verbs.report_words import Phrase, in_markdown, in_text, short, when
+from daemon.verbs.report_times import Took
+from daemon.verbs.report_words import Phrase, counted, in_markdown, in_text, short, when
 
 Json = dict[str, Any]
 
 _OK: Final = {True: "holds", False: "fails", None: "could not be made"}
+_UNHEARD: Final = "Not known: nobody told what the daemon saw and did (the end of this report says why)."
 _CLOCKS: Final = (
     "All times are UTC. Those of trueup are of the clock of its machine, those of ECS, CloudWatch and CloudTrail of "
     "AWS's, those of commits of whoever committed."
@@ -36,9 +39,9 @@ def as_json(story: Story) -> Json:
         "timeline": [
             {"at": spelled(line.at), "source": line.source, "what": in_text(line.words)} for line in story.timeline
         ],
-        "drifts": [_drift_json(drift) for drift in story.drifts],
-        "changes": [change.as_json() for change in story.changes],
-        "verifications": [verdict.as_json() for verdict in story.verdicts],
+        "drifts": [_drift_json(drift) for drift in story.drifts] if story.heard else None,
+        "changes": [change.as_json() for change in story.changes] if story.heard else None,
+        "verifications": [verdict.as_json() for verdict in story.verdicts] if story.heard else None,
         "times": [
             {
                 "what": each.what,
@@ -80,13 +83,12 @@ def _what_we_change() -> Iterator[str]:
 
 def _told(story: Story) -> Iterator[str]:
     yield from ("", "## Timeline", "")
-    yield from [f"- {when(line.at)} {line.source}: {in_markdown(line.words)}" for line in story.timeline] or [
-        "Nothing."
-    ]
+    lines = [f"- {when(line.at)} {line.source}: {in_markdown(line.words)}" for line in story.timeline]
+    yield from lines or ["Nothing." if story.heard else _UNHEARD]
     yield from ("", "## Times", "")
     yield from _times(story)
     yield from ("", "## Drifts", "")
-    yield from [line for drift in story.drifts for line in _drift(drift)] or ["None that is known."]
+    yield from [line for drift in story.drifts for line in _drift(drift)] or [_none(story)]
     yield from ("", "## Changes made", "")
     yield from _changes(story)
     yield from ("", "## Verification", "")
@@ -96,13 +98,27 @@ def _told(story: Story) -> Iterator[str]:
         yield f"- [{'x' if item.done else ' '}] {item.title}: {in_markdown(item.words)}"
 
 
+def _none(story: Story) -> str:
+    return "None that is known." if story.heard else _UNHEARD
+
+
 def _times(story: Story) -> Iterator[str]:
     if not story.times:
-        yield "Nothing that could be timed is known."
+        yield "Nothing that could be timed is known." if story.heard else _UNHEARD
         return
-    yield from ("| to | of | took |", "|---|---|---|")
-    for each in story.times:
-        yield f"| {each.what} | {_in_cell(each.about)} | {each.words} |"
+    told = [each for each in story.times if not each.quiet]
+    if told:
+        yield from ("| to | of | took |", "|---|---|---|")
+    for (about, _, words), rows in groupby(told, _same):
+        yield f"| {', '.join(each.what for each in rows)} | {_in_cell(about)} | {words} |"
+    if quiet := len({each.about for each in story.times if each.quiet}):
+        yield from ("",) if told else ()
+        yield f"{'And' if told else 'There were'} {counted(quiet, 'commit')} that changed nothing in AWS."
+
+
+def _same(took: Took) -> tuple[Phrase, bool, str]:
+    """What is not known for the same reason is one row."""
+    return took.about, took.seconds is None, took.words
 
 
 def _drift(drift: Drift) -> Iterator[str]:
@@ -114,7 +130,7 @@ def _drift(drift: Drift) -> Iterator[str]:
 
 def _changes(story: Story) -> Iterator[str]:
     if not story.changes:
-        yield "None that is known."
+        yield _none(story)
         return
     yield from ("| at | verb | of | fields (live → pinned) | result | commit |", "|---|---|---|---|---|---|")
     for event in story.changes:
@@ -124,9 +140,9 @@ def _changes(story: Story) -> Iterator[str]:
 
 def _verification(story: Story) -> Iterator[str]:
     if not story.verifies:
-        yield "The file asks for none (`verify`), so a commit that is in sync counts as well."
+        yield "The file asks for none (`verify`); whether AWS was in sync with a commit is all that is known of it."
     elif not story.verdicts:
-        yield "The daemon tells of none in this time."
+        yield "The daemon tells of none in this time." if story.heard else _UNHEARD
     for event in story.verdicts:
         yield from _verdict(event)
 

@@ -57,7 +57,7 @@ def _place(facts: Facts, line: Line) -> datetime:
 def _told(facts: Facts) -> Iterator[Event]:
     """What is not said by the change that was made in the same moment."""
     changed = {(event.at, event.key) for event in facts.of(What.CHANGE)}
-    for event in facts.events:
+    for event in facts.told:
         planned = event.event == What.DRIFT and event.text("cause") == "commit"
         begun = event.event == What.CONDITION and event.text("to") == "progressing"
         if not (planned or begun) or (event.at, event.key) not in changed:

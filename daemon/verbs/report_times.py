@@ -1,7 +1,7 @@
 """How long it took to detect, notice, act, converge, verify and recover, each between two instants. Pure."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -22,6 +22,7 @@ class Took:
     start: datetime | None = None
     end: datetime | None = None
     why: str = ""
+    quiet: bool = False  # of a commit that changed nothing in AWS: there is nothing to tell of it
 
     @property
     def seconds(self) -> float | None:
@@ -46,21 +47,36 @@ def times(facts: Facts, drifts: list[Drift]) -> list[Took]:
 
 
 def _of_commit(facts: Facts, event: Event) -> Iterator[Took]:
+    end = _next_commit(facts, event)
+    quiet = _is_quiet(facts, event, end)
+    for took in _of_version(facts, event, end):
+        yield replace(took, quiet=quiet)
+
+
+def _is_quiet(facts: Facts, event: Event, end: datetime | None) -> bool:
+    """Whether nothing came of it: all was in sync when it was first looked at, or the next commit came before that."""
+    first = next((each for each in facts.between(event, end)[1:]), None)
+    still = end is not None if first is None else first.event == What.IN_SYNC
+    return still and not any(_is_bad(each) for each in facts.between(event, end))
+
+
+def _of_version(facts: Facts, event: Event, end: datetime | None) -> Iterator[Took]:
     oid = event.text("version") or event.commit
     about: Phrase = ("commit ", short(oid))
-    version, end = facts.version(oid), _next_commit(facts, event)
+    version = facts.version(oid)
     if version:
-        why = "from the clock of its author, when it was committed"
-        yield Took("detect", about, version.commit.at, event.at, why)
+        yield Took("detect", about, version.commit.at, event.at)
     else:
         yield Took("detect", about, why="not known: git does not tell when it was committed")
     if bad := next((each for each in facts.between(event, end) if _is_bad(each)), None):
         yield Took("notice", about, event.at, bad.at, "until the first sign that it was bad")
     later = "not before the next commit" if end else "not by the end of this report"
-    wrote = facts.first(event, What.CHANGE, before=end)
+    good = facts.first(event, What.IN_SYNC, before=end)
+    wrote = facts.first(event, What.CHANGE, before=good.at if good else end)  # what is repaired later is a drift
     yield _until("act", about, event, wrote, "nothing was written for it")
-    yield _until("converge", about, event, facts.first(event, What.IN_SYNC, before=end), later)
-    if facts.environment.verify is not None:
+    yield _until("converge", about, event, good, later)
+    pinned = version.environment if version and version.environment else facts.environment
+    if pinned.verify is not None:
         yield _until("verify", about, event, facts.first(event, What.VERIFIED, before=end), later)
 
 

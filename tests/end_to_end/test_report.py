@@ -1,6 +1,7 @@
 """`trueup report` after something happened: a drift by hand, a release that ECS gave up, one that failed its checks."""
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -159,7 +160,7 @@ def test_what_was_live_is_known_after_the_daemon_was_killed_and_without_any_daem
 
     offline = told(w, "--events", str(kept))
     assert [drift["calls"][0]["who"] for drift in offline["drifts"]] == ["ann"]
-    assert not any("daemon" in gap for gap in offline["missing"])
+    assert [gap.partition(" before ")[0] for gap in offline["missing"]] == ["the daemon tells of nothing"]
 
 
 def test_a_report_without_daemon_and_without_aws_says_what_is_missing(w: World, tmp_path: Path) -> None:
@@ -172,6 +173,8 @@ def test_a_report_without_daemon_and_without_aws_says_what_is_missing(w: World, 
     assert f"git: commit `{commit[:8]}` by `Ann`: `Pin what runs`" in done.stdout
     assert "what the daemon saw and did is missing: no daemon answers at http://127.0.0.1:9" in done.stdout
     assert "what AWS knows is missing: " in done.stdout
+    assert "There was 1 commit. Not known: what drifted, what was asked of AWS, whether" in done.stdout
+    assert not re.search("no (drift|change)", done.stdout)
     assert "- [ ] Check ECS task count matches desired count: ECS was not read" in done.stdout
 
     file = tmp_path / "incident.md"

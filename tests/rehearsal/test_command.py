@@ -31,7 +31,7 @@ def clients(printed: list[str]) -> Caller:
     """What a person reaches who exports what was printed."""
     words = [word for line in printed for word in line.removeprefix("export ").split()]
     exported = dict(word.split("=", 1) for word in words)
-    assert exported["AWS_REGION"] == "us-east-1"
+    assert (exported["AWS_REGION"], exported["AWS_DEFAULT_REGION"]) == ("us-east-1", "us-east-1")
     assert {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} < exported.keys()
     return Caller(exported["AWS_ENDPOINT_URL"])
 

@@ -215,6 +215,29 @@ def test_a_release_of_a_tag_that_is_not_live_yet(
     rehearsal.advance(60)
 
 
+def by_digest(caller: Caller, tag: str) -> str:
+    found = caller.aws("ecr").describe_images(repositoryName=names.API, imageIds=[{"imageTag": tag}])["imageDetails"]
+    return str(found[0]["imageDigest"])
+
+
+@pytest.mark.parametrize(
+    ("tag", "bad", "sick"),
+    [
+        pytest.param(replaydash.GOOD_TAG, False, False, id="good"),
+        pytest.param(replaydash.BAD_TAG, True, False, id="bad"),
+        pytest.param(replaydash.SICK_TAG, False, True, id="sick"),
+    ],
+)
+def test_an_image_is_as_bad_by_its_digest_as_by_its_tag(
+    rehearsal: Rehearsal, caller: Caller, tag: str, bad: bool, sick: bool
+) -> None:
+    images, digest = rehearsal._layer.images, by_digest(caller, tag)
+    for name in (f":{tag}", f"@{digest}", f":{tag}@{digest}"):
+        image = f"{names.REGISTRY}/{names.API}{name}"
+
+        assert (images.is_bad(image), images.is_sick(image)) == (bad, sick), name
+
+
 def test_the_worker_is_scaled_from_two_to_ten_and_the_api_is_not(caller: Caller) -> None:
     found = caller.aws("application-autoscaling").describe_scalable_targets(ServiceNamespace="ecs")["ScalableTargets"]
 

@@ -139,6 +139,17 @@ def test_scaling_to_zero_stops_the_tasks_one_after_the_other(aws: Aws) -> None:
     assert service.deployments() == [("PRIMARY", "1", "COMPLETED")]
 
 
+def test_a_count_that_comes_back_while_tasks_still_stop_is_reached(aws: Aws) -> None:
+    service = aws.service(aws.family(OLD), desired=4)
+    aws.rehearsal.advance(ROLLOUT)
+
+    service.update(desiredCount=2)
+    service.update(desiredCount=4)
+    aws.rehearsal.advance(3 * ROLLOUT)
+
+    assert service.shown()["runningCount"] == 4
+
+
 def test_pin_and_count_in_one_update_are_one_deployment(aws: Aws) -> None:
     family = aws.family(OLD, NEW)
     service = aws.service(family)

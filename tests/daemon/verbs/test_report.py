@@ -63,6 +63,14 @@ def version(oid: str, seconds: float, tag: str, subject: str, **more: Any) -> Ve
 
 
 API = ("service", "api")
+NOTHING: dict[str, Any] = {
+    "events": (),
+    "versions": (),
+    "services": {},
+    "alarms": (),
+    "deeds": (),
+    "deeds_known": False,
+}
 TAG = {"field": "image_tag", "live": "v1", "desired": "v2"}
 BACK_AGAIN = {"field": "image_tag", "live": "v2", "desired": "v1"}
 COUNT = {"field": "desired_count", "live": "2", "desired": "4"}
@@ -322,12 +330,106 @@ def test_a_file_that_verifies_nothing_is_said_to() -> None:
 
 def test_a_report_of_nothing_says_what_is_missing_and_invents_nothing() -> None:
     gaps = ("what the daemon saw and did is missing: no daemon answers", "what AWS knows is missing: no credentials")
-    empty = facts(events=(), versions=(), services={}, alarms=(), deeds=(), deeds_known=False, gaps=gaps)
+    empty = facts(heard=False, **NOTHING, gaps=gaps)
     told = as_markdown(story(empty))
 
-    assert "There were no commits, no drifts and no changes asked of AWS; what the daemon saw is not known." in told
+    assert "**Not known: the commits, what drifted, what was asked of AWS, whether anything was verified or" in told
+    assert told.count("\nNot known: nobody told what the daemon saw and did") == 5, "one for each section"
+    assert not re.search(r"\bno (commit|drift|change)s\b|None that is known|in this time", told)
+    assert "- [ ] Verify API is responding: not known: nobody told what the daemon saw" in told
     assert all(f"- `{gap}`" in told for gap in gaps)
     assert "[x]" not in told
+
+
+def test_without_the_daemon_what_git_and_ecs_tell_is_counted_and_the_rest_is_not_known() -> None:
+    rolled_back = replace(DEPLOYED, rolled_back=at(69))
+    alone = facts(heard=False, events=(), services={"api": replace(DOWN, deployments=(rolled_back,))})
+    told = as_json(story(alone))
+
+    assert told["summary"] == (
+        "There were 2 commits and 1 deployment that ECS rolled back. Not known: what drifted, what was asked of AWS, "
+        "whether anything was verified or taken back and how it ended."
+    )
+    assert (told["drifts"], told["changes"], told["verifications"]) == (None, None, None)
+
+
+def test_what_was_before_the_daemon_started_is_not_known() -> None:
+    started = event(-290, "commit", FIRST, seen=False, version=FIRST)
+    told = story(facts(events=(started, *EVENTS[4:])))
+
+    assert "; what was before 2024-02-24 11:55:10 is not known; it ended verified" in in_text(told.summary)
+    assert told.gaps == ("the daemon tells of nothing before 2024-02-24 11:55:10; it may have started then",)
+
+
+def test_nothing_that_happened_is_another_thing_than_nothing_that_is_known() -> None:
+    told = as_markdown(story(facts(**NOTHING)))
+
+    assert "There were no commits, no drifts and no changes asked of AWS; the daemon saw nothing change." in told
+    assert "Not known: nobody" not in told
+
+
+def test_a_step_that_only_prepares_or_tidies_up_goes_without_saying() -> None:
+    steps = [event(10.5, "change", BAD, API, verb=verb, result="ok") for verb in ("remember_tag", "forget_tag")]
+    failed = event(10.5, "change", BAD, API, verb="forget_tag", result="failed")
+
+    assert as_markdown(story(facts(events=(*EVENTS[:7], *steps, *EVENTS[7:])))) == GOLDEN.read_text()
+    assert "`forget_tag`" in as_markdown(story(facts(events=(*EVENTS[:7], failed, *EVENTS[7:]))))
+
+
+def test_commits_that_changed_nothing_are_one_line() -> None:
+    quiet = [
+        event(180, "commit", "d" * 40, seen=True, version="d" * 40),
+        event(181, "in_sync", "d" * 40),
+        event(182, "commit", "e" * 40, seen=True, version="e" * 40),
+        event(183, "commit", "f" * 40, seen=True, version="f" * 40),
+        event(184, "in_sync", "f" * 40),
+    ]
+    told = as_markdown(story(facts(events=(*EVENTS, *quiet))))
+    table = told.partition("## Times")[2].partition("## Drifts")[0]
+
+    assert table == GOLDEN.read_text().partition("## Times")[2].partition("## Drifts")[0] + (
+        "And 3 commits that changed nothing in AWS.\n\n"
+    )
+
+
+def test_a_commit_that_says_nothing_new_was_not_there_at_the_start() -> None:
+    """The daemon says of it that it was not seen to arrive, because nothing of it had to."""
+    same = version("d" * 40, 179, "v1", "Say why")
+    words = [event(180, "commit", "d" * 40, seen=False, version="d" * 40), event(181, "in_sync", "d" * 40)]
+    known = facts()
+    told = as_markdown(story(facts(events=(*EVENTS, *words), versions=(same, *known.versions))))
+
+    assert "commit `dddddddd` came into force" in told
+    assert "And 1 commit that changed nothing in AWS." in told
+
+
+def test_what_is_repaired_after_a_commit_was_in_sync_was_not_written_for_it() -> None:
+    repaired = event(300, "change", BACK, API, verb="scale", result="ok", drifts=[COUNT])
+    without = [each for each in EVENTS if (each.commit, each.event) != (BACK, "change")]
+
+    assert seconds_of(facts(events=(*without, repaired)))["act", "commit cccccccc"] is None
+
+
+@pytest.mark.parametrize(
+    "then",
+    [
+        pytest.param(["condition", "in_sync"], id="it was on its way"),
+        pytest.param(["in_sync", "verification_failed"], id="it failed its checks"),
+        pytest.param([], id="it is not in sync yet"),
+    ],
+)
+def test_a_commit_of_which_there_is_something_to_tell_is_no_part_of_that_line(then: list[str]) -> None:
+    later = [event(181 + n, what, "d" * 40, to="progressing") for n, what in enumerate(then)]
+    commit = event(180, "commit", "d" * 40, seen=True, version="d" * 40)
+
+    assert "| act | commit `dddddddd` |" in as_markdown(story(facts(events=(*EVENTS, commit, *later))))
+
+
+def test_a_commit_whose_file_asked_for_no_checks_waits_for_none() -> None:
+    version_of_bad = version(BAD, 4, "v2", "Release v2")
+    bare = replace(version_of_bad, environment=parse(FILE.format(tag="v2", verify="").encode(), "f"))
+
+    assert ("verify", "commit bbbbbbbb") not in seconds_of(facts(versions=(bare,)))
 
 
 def test_what_is_too_much_for_a_document_is_said_to_be_left_out() -> None:
