@@ -1,12 +1,14 @@
 """The command line: reads its words, and hands them to the one function that does the work."""
 
 import argparse
+import difflib
 import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from typing import NoReturn
 
+from daemon.plain import one_line
 from daemon.sources import Misused
 from daemon.verbs.registry import VERBS
 from desired_state.repository import Refused, Unreachable
@@ -22,8 +24,7 @@ class _Parser(argparse.ArgumentParser):
     """Words that cannot be understood end with 1: for `plan`, 2 means drift."""
 
     def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
-        self.exit(1, f"trueup: {message}\n")
+        self.exit(1, f"trueup: {message}; {self.prog} --help says more\n")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -52,9 +53,22 @@ def _listed() -> str:
     return f"commands:\n\n{listed}\n\ntrueup COMMAND --help says more about each."
 
 
+def _known(word: str) -> None:
+    names = [each.name for each in VERBS]
+    if word not in names:
+        near = difflib.get_close_matches(word, names, n=1)
+        mend = f"did you mean {near[0]}?" if near else "trueup --help lists them"
+        raise Misused(f"there is no command {one_line(word, 100)}; {mend}")
+
+
 def _read(words: Sequence[str]) -> argparse.Namespace:
-    """What stands behind -- is the command of `migrate`: argparse would take a -- of its own out of it."""
+    """What stands behind -- is the command of `migrate`: argparse would take a -- of its own out of it.
+
+    Misused: there is no such command.
+    """
     own = list(words)
+    if own and not own[0].startswith("-"):
+        _known(own[0])
     at = own.index("--") if own[:1] == ["migrate"] and "--" in own else len(own)
     chosen = parser().parse_args(own[:at])
     chosen.command = own[at + 1 :]
@@ -63,8 +77,8 @@ def _read(words: Sequence[str]) -> argparse.Namespace:
 
 def run(words: Sequence[str]) -> int:
     """Run one command. Returns the exit code; what can be foreseen ends in one line, not in a traceback."""
-    chosen = _read(words)
     try:
+        chosen = _read(words)
         code = int(chosen.run(chosen))
         sys.stdout.flush()
     except BrokenPipeError:  # `trueup schema | head`: what is left to flush at the end has nowhere to go either

@@ -3,10 +3,9 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from itertools import pairwise
 from typing import Any, Final, Protocol
 
-from daemon.differences import differences
+from daemon.differences import Change, Pin, changes, pins
 from daemon.events import instant, spelled
 from daemon.plain import one_line
 from daemon.readiness import Known
@@ -48,7 +47,8 @@ class Past:
     at: datetime | None = None  # when it was committed
     author: str = ""
     subject: str = ""
-    changed: tuple[str, ...] = ()  # on the way to it from the version after it
+    pins: tuple[Pin, ...] = ()
+    changed: tuple[Change, ...] = ()  # what going back to it changes, from the present version on
     live: datetime | None = None
     until: datetime | None = None
     verified: bool | None = None
@@ -75,12 +75,12 @@ def present(standing: Standing, by: Commit | None) -> Past:
 def history(standing: Standing, first: Past, known: Sequence[Known], lives: Lives) -> History:
     """What is known of the present version, `first`, and of those that can be gone back to."""
     environment = standing.environment
-    said = [environment, *(each.environment for each in standing.recent)]
-    changes = [differences(after, then) for after, then in pairwise(said) if after and then]
     judged = {each.commit: each for each in known}
-    versions = [_lived(first, environment.environment, [], lives)]
-    for back, (version, changed) in enumerate(zip(standing.recent, changes, strict=True), start=1):
-        past = replace(_committed(back, version.commit), changed=changed)
+    versions = [_lived(replace(first, pins=pins(environment)), environment.environment, [], lives)]
+    for back, version in enumerate(standing.recent, start=1):
+        past = _committed(back, version.commit)
+        if then := version.environment:
+            past = replace(past, pins=pins(then), changed=changes(environment, then))
         past = _lived(past, environment.environment, versions, lives)
         versions.append(_judged(past, judged[past.commit]) if past.commit in judged else past)
     return History(environment.environment, one_line(standing.file, _NAME), tuple(versions))
@@ -134,7 +134,8 @@ def _version(past: Past) -> Json:
         "commit": past.commit,
         "author": past.author,
         "subject": past.subject,
-        "changed": list(past.changed),
+        "pins": [asdict(each) for each in past.pins],
+        "changed": [asdict(each) for each in past.changed],
         "verified": past.verified,
         "ready": past.ready,
         "findings": [asdict(each) for each in past.findings],
@@ -143,15 +144,15 @@ def _version(past: Past) -> Json:
 
 
 def _read(told: Mapping[str, Any]) -> Past:
-    back, changed = told.get("commits_back"), told.get("changed")
-    texts = (each for each in changed[:_MOST] if isinstance(each, str)) if isinstance(changed, list) else ()
+    back = told.get("commits_back")
     return Past(
         back=back if isinstance(back, int) else 0,
         commit=_text(told, "commit"),
         at=instant(told.get("at")),
         author=_text(told, "author"),
         subject=_text(told, "subject"),
-        changed=tuple(one_line(each, _NAME) for each in texts),
+        pins=tuple(_read_pin(each) for each in _objects(told, "pins")),
+        changed=tuple(_read_change(each) for each in _objects(told, "changed")),
         live=instant(told.get("live_since")),
         until=instant(told.get("live_until")),
         verified=_maybe(told, "verified"),
@@ -160,6 +161,15 @@ def _read(told: Mapping[str, Any]) -> Past:
         findings=tuple(_notes(told, "findings")),
         unchecked=tuple(_notes(told, "unchecked")),
     )
+
+
+def _read_pin(told: Mapping[str, Any]) -> Pin:
+    return Pin(_text(told, "entry"), _text(told, "key"), _text(told, "value") or None)
+
+
+def _read_change(told: Mapping[str, Any]) -> Change:
+    before, after = (_text(told, key) or None for key in ("before", "after"))
+    return Change(_text(told, "entry"), _text(told, "key"), before, after)
 
 
 def _notes(told: Mapping[str, Any], key: str) -> Iterator[Note]:

@@ -155,6 +155,11 @@ def reason(status: EnvironmentStatus, resource: ResourceStatus) -> str:
     return "" if planned else one_line(resource.reason)
 
 
+def notes(resource: ResourceStatus) -> list[str]:
+    """What a person should know besides; what the reason says already is said once."""
+    return [advice.message for advice in resource.advice if advice.message not in resource.reason]
+
+
 def mode_note(status: EnvironmentStatus) -> str:
     """What a mode other than enforce means for the plan."""
     notes = {

@@ -67,8 +67,8 @@ def _notes(status: EnvironmentStatus, resource: ResourceStatus) -> Iterator[str]
     name = code(facts.called(resource))
     if reason := facts.reason(status, resource):
         yield f"- {name} is {resource.condition.value}: {code(reason)}"
-    for advice in resource.advice:
-        yield f"- {name}: {code(advice.message, facts.NOTE)}"
+    for note in facts.notes(resource):
+        yield f"- {name}: {code(note, facts.NOTE)}"
 
 
 def _values(resource: ResourceStatus) -> Iterator[str]:

@@ -86,8 +86,8 @@ def _notes(console: Console, status: EnvironmentStatus, resource: ResourceStatus
     if reason := facts.reason(status, resource):
         style = "red" if facts.is_wrong(resource) else "yellow"
         _say(console, f"{facts.called(resource)}: {resource.condition.value}: {reason}", style)
-    for advice in resource.advice:
-        _say(console, f"{facts.called(resource)}: {one_line(advice.message, facts.NOTE)}", "yellow")
+    for note in facts.notes(resource):
+        _say(console, f"{facts.called(resource)}: {one_line(note, facts.NOTE)}", "yellow")
 
 
 def _say(console: Console, line: str, style: str = "", *, indent: int = 2) -> None:

@@ -75,7 +75,7 @@ def _rest(environment: Environment, look: Others) -> _Rest:
     ends = [primary.updated for primary in primaries if primary and primary.updated]
     waits = [*moving, *(f"infrastructure {name}" for name in applied)]
     return _Rest(
-        f"verified once {', '.join(waits)} has settled" if waits else "",
+        f"verified once {', '.join(waits)} {'has' if len(waits) == 1 else 'have'} settled" if waits else "",
         f"not verified while {', '.join(stuck)}" if stuck else "",
         max(ends, default=None),
     )

@@ -84,7 +84,7 @@ def _judged(name: str, states: list[Any], least: int) -> Check:
         return Check(name, ok=True, evidence=f"{healthy} of {total} healthy")
     why = listed(sorted({_reason(state) for state in states if state.get("State") == "unhealthy"} - {""}))
     coming = counts["initial"] if 100 * (healthy + counts["initial"]) >= least * total else 0
-    soon = f", {coming} not found so yet" if coming else ""
+    soon = f", {coming} still in their first checks" if coming else ""
     evidence = f"{healthy} of {total} healthy{soon}{f': {why}' if why else ''}"
     return Check(name, ok=False, evidence=evidence, patience=_COMING if coming else 0.0)
 

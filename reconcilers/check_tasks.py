@@ -52,5 +52,5 @@ def _judged(name: str, service: Any) -> Check:
     running, desired, pending = service.get("runningCount", 0), service["desiredCount"], service.get("pendingCount", 0)
     if running == desired and not pending:
         return Check(name, ok=True, evidence=f"{running} of {desired}")
-    more = f", {pending} pending" if pending else ""
+    more = f", {pending} starting" if pending else ""
     return Check(name, ok=False, evidence=f"{running} of {desired}{more}", patience=_USUAL)

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Final
 
 from daemon.verbs.seen import Entry, Environment, Seen
-from daemon.verbs.status_text import short, summary
+from daemon.verbs.status_text import short, silence, summary
 
 Contains = Callable[[str], bool | None]
 """Whether the commit in force has the awaited one in its history. None: nobody here knows."""
@@ -33,6 +33,7 @@ class Verdict:
     reasons: tuple[str, ...] = ()
     in_force: str = ""  # the commit that is
     verified: bool | None = None
+    taken_back_by: str = ""  # the commit with which trueup took this one back
 
     @property
     def arrived(self) -> bool:
@@ -45,14 +46,15 @@ def judge(seen: Seen, name: str, commit: str, contains: Contains) -> Verdict:
     environment = next((each for each in seen.environments if each.name == name), None)
     if environment is None:
         return _missing(seen, name, commit)
+    silent = silence(seen, environment)
     if is_of(environment.commit, commit):
-        return _in_force(environment, commit, ())
+        return _in_force(environment, commit, (), silent)
     if refused := _refusal(seen, environment, commit):
         return Verdict(Result.REFUSED, refused)
     known = contains(environment.commit) if environment.commit else False
     if known:
         note = f"{short(environment.commit)} is in force, a later commit that contains {short(commit)}"
-        return _in_force(environment, commit, (note,))
+        return _in_force(environment, commit, (note,), silent)
     unsure = f"; whether it contains {short(commit)} is not known here" if known is None else ""
     return Verdict(Result.WAITING, (f"commit {short(environment.commit)} is in force{unsure}",))
 
@@ -80,7 +82,7 @@ def _refusal(seen: Seen, environment: Environment, commit: str) -> tuple[str, ..
     return (file.reason, *list(wrong)[1:_MOST_REASONS])
 
 
-def _in_force(environment: Environment, commit: str, notes: tuple[str, ...]) -> Verdict:
+def _in_force(environment: Environment, commit: str, notes: tuple[str, ...], silent: str) -> Verdict:
     # A later commit that is refused is no matter of this one.
     file = _file(environment)
     entries = [e for e in environment.entries if e is not file or _names(e, commit)]
@@ -91,6 +93,8 @@ def _in_force(environment: Environment, commit: str, notes: tuple[str, ...]) -> 
         result, reasons = Result.STALLED, tuple(_open(e for e in entries if e.condition == "stalled"))
     elif reasons or environment.last_pass is None:
         result, reasons = Result.WAITING, reasons or (summary(environment),)
+    elif silent:  # what was in sync then may be anything now
+        result, reasons = Result.WAITING, (silent,)
     return Verdict(result, (*notes, *reasons[:_MOST_REASONS]), environment.commit, environment.verified)
 
 

@@ -19,7 +19,10 @@ def changes(before: Seen | None, now: Seen, names: Collection[str] | None = None
         yield f"{clock} git answers again"
     for environment in now.environments:
         if names is None or environment.name in names:
-            for line in _of(known.pop(environment.name, None), environment):
+            former = known.pop(environment.name, None)
+            was = _sum(before, former) if before and former else None
+            told = _sum(now, environment)
+            for line in (*_of(former, environment), *([f"commit {short(told[0])}: {told[2]}"] if was != told else [])):
                 yield f"{clock} {environment.name}: {line}"
     for gone in known:
         if (names is None or gone in names) and gone not in {each.name for each in now.environments}:
@@ -35,16 +38,15 @@ def _of(before: Environment | None, now: Environment) -> Iterator[str]:
     for left in known.values():
         # The file is an entry only as long as something is wrong with it.
         yield "the file is good again" if left.kind == "desired_state" else f"{left.called}: no longer told"
-    if before is None or _sum(before) != _sum(now):
-        yield f"commit {short(now.commit)}: {summary(now)}"
 
 
 def _told(entry: Entry | None) -> tuple[str, str] | None:
     return (entry.condition, entry.reason) if entry else None
 
 
-def _sum(environment: Environment) -> tuple[str, str, str]:
-    return environment.commit, environment.mode, summary(environment)
+def _sum(seen: Seen, environment: Environment) -> tuple[str, str, str]:
+    silent = bool(seen.silence(environment))
+    return environment.commit, environment.mode, summary(environment, silent=silent)
 
 
 def _line(entry: Entry) -> str:

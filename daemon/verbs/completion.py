@@ -14,8 +14,7 @@ from daemon.verb import Verb
 _BASH: Final = r"""
 _trueup_environments() {
   sed -n 's/^environment:[[:space:]]*["'\'']\{0,1\}\([A-Za-z0-9._-]*\).*/\1/p' ./*.yaml ./*.yml 2>/dev/null
-  compgen -f -X '!*.y*ml' -- "$1"
-  compgen -d -S / -- "$1"
+  { compgen -f -X '!*.y*ml' -- "$1"; compgen -d -S / -- "$1"; } | grep -v '\(^\|/\)\.[^/]*/\{0,1\}$'
 }
 _trueup_entries() {
   awk -v section="$1:" '/^[A-Za-z]/ { inside = ($1 == section) }

@@ -41,7 +41,7 @@ def explain(chosen: argparse.Namespace) -> int:
     else:
         at = f" at commit {short(environment.commit)} of {environment.file}" if environment.commit else ""
         _print(Paragraph(f"{environment.name}{at}", "bold"), [*([Paragraph(note, "yellow")] if note else []), *told])
-    return 0 if environment.in_sync else 2
+    return 0 if environment.in_sync and not seen.silence(environment) else 2
 
 
 def _asked(chosen: argparse.Namespace) -> tuple[Seen, Environment, str]:
@@ -106,7 +106,7 @@ order of a pass, with what comes next and what a person can do.
 ENVIRONMENT is a file, or the name of an environment. The running daemon is asked. Where
 none answers and the file is at hand, one look at AWS is made from here. Nothing is
 written.
-Exit code: 0 in sync, 2 not, 1 error.
+Exit code: 0 in sync, 2 not, or not looked at for long, 1 error.
 """
 
 

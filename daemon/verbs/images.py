@@ -47,11 +47,14 @@ def images(chosen: argparse.Namespace) -> int:
         sys.stdout.write(json.dumps([_as_json(each, pins, service) for each in found], indent=2) + "\n")
     else:
         words = f"{chosen.environment} {chosen.service}"
-        show(Console(highlight=False), (line for each in found for line in _lines(each, pins, service, words)))
+        console = Console(highlight=False)
+        width = console.width if console.is_terminal else None
+        show(console, (line for each in found for line in _lines(each, pins, service, words, width)))
     return 0
 
 
-def _lines(found: Images, pins: Pins, service: Service, words: str) -> Iterator[Line]:
+def _lines(found: Images, pins: Pins, service: Service, words: str, width: int | None) -> Iterator[Line]:
+    """`width`: columns that the table must fit in; None: it may be as wide as it is."""
     account, region, repository = found.registry
     counted = f"the newest {len(found.found)} of {found.count}" if found.count > len(found.found) else "newest first"
     yield Line(f"{one_line(repository, 300)} in account {account}, {region}: {counted}", "bold")
@@ -61,11 +64,18 @@ def _lines(found: Images, pins: Pins, service: Service, words: str) -> Iterator[
         yield Line("There is no image with a tag.", "yellow")
         return
     rows = [_TITLES, *(_cells(each, found, pins, service) for each in found.found)]
-    for number, line in enumerate(_aligned(rows)):
+    table = list(_aligned(rows))
+    notes = [""] * len(rows)
+    if width is not None and max(map(len, table)) > width:  # what is last goes below
+        table, notes = list(_aligned([row[:-1] for row in rows])), [row[-1] for row in rows]
+    for number, (line, note) in enumerate(zip(table, notes, strict=True)):
         runs = number > 0 and _runs(found.found[number - 1], found)
-        yield Line(line, "bold" if number == 0 else "bold green" if runs else "")
+        style = "bold" if number == 0 else "bold green" if runs else ""
+        yield Line(line, style)
+        if note:
+            yield Line(note, style, 4)
     if other := _before(found):
-        yield Line(f"To run another: trueup rollback {words} --to {one_line(other, 200)}", "dim")
+        yield Line(f"For example: trueup rollback {words} --to {one_line(other, 200)}", "dim")
 
 
 def _cells(image: Image, found: Images, pins: Pins, service: Service) -> tuple[str, ...]:

@@ -97,7 +97,7 @@ class _Listed:
 
     def _how_to(self) -> Iterator[Line]:
         if line := self._go_back():
-            yield Line(f"To go back: {line}", "dim")
+            yield Line(f"To go back, for example: {line}", "dim")
 
     def _go_back(self) -> str:
         """The line to type, for the newest one below what runs that would start. Empty: there is none."""

@@ -1,5 +1,6 @@
 """What a daemon says of itself, as values. It is somebody else's text: one line each, bounded, nothing trusted."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +13,8 @@ Json = Mapping[str, Any]
 _MOST: Final = 20_000  # entries of one list; what a daemon may look after has its own limits
 _NAME, _TEXT = 300, 4000  # characters
 _LONGEST: Final = 1e7  # seconds
+_MISSED: Final = 3  # intervals without a pass that ended, after which what was seen last is no longer what is
+_SOONEST, _PATIENCE = 20.0, 90.0  # seconds: at the least, and where the interval is not known
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,18 @@ class Seen:
     environments: tuple[Environment, ...]
     leader: bool = True
     ready: bool = True
+    interval: float | None = None  # seconds between two looks at everything; None: not known
+
+    def silence(self, environment: Environment) -> float:
+        """Seconds since the last pass over an environment ended, once that is longer than it should be. 0: it is not.
+
+        AWS that takes requests and answers none holds a pass up without an error.
+        """
+        if environment.last_pass is None or environment.mode == "suspended":
+            return 0.0
+        seconds = (self.at - environment.last_pass).total_seconds()
+        patience = _PATIENCE if self.interval is None else max(_SOONEST, _MISSED * self.interval)
+        return seconds if seconds > patience else 0.0
 
 
 class NoStatus(Exception):
@@ -130,7 +145,7 @@ def read(document: object, at: datetime) -> Seen:
         raise NoStatus
     environments = tuple(environment(each) for each in _objects(document, "environments"))
     leader, ready = document.get("leader") is not False, document.get("ready") is True
-    return Seen(at, _git(_object(document, "git")), environments, leader, ready)
+    return Seen(at, _git(_object(document, "git")), environments, leader, ready, _seconds(document, "interval"))
 
 
 def environment(told: Json) -> Environment:
@@ -154,22 +169,23 @@ def environment(told: Json) -> Environment:
 def _entry(told: Json) -> Entry:
     ahead = tuple(_field(each) for each in _objects(told, "ahead"))
     drift = tuple(_field(each) for each in _objects(told, "drift"))
-    waits, deadline = _object(told, "waits"), told.get("deadline")
+    waits, kind, reason = _object(told, "waits"), _text(told, "kind", _NAME), _text(told, "reason")
+    advice = (_text(each, "message") for each in _objects(told, "advice"))
     return Entry(
-        kind=_text(told, "kind", _NAME),
+        kind=kind,
         name=_text(told, "name", _NAME),
         condition=_text(told, "condition", _NAME),
-        reason=_text(told, "reason"),
+        reason=_once(reason.removeprefix(f"{kind}: ")),
         since=_instant(told, "since"),
         observed=_instant(told, "observed"),
         drifted_since=_instant(told, "drifted_since"),
         drift=drift[: len(drift) - len(ahead)],  # the page tells what comes later at the end of both lists
         ahead=ahead,
-        advice=tuple(_text(each, "message") for each in _objects(told, "advice")),
+        advice=tuple(each for each in advice if each not in reason),
         waits=_text(waits, "for", _NAME),
         until=_instant(waits, "until"),
         checks=tuple(_verdict(each) for each in _objects(told, "checks")),
-        deadline=float(deadline) if isinstance(deadline, int | float) and 0 < deadline < _LONGEST else None,
+        deadline=_seconds(told, "deadline"),
     )
 
 
@@ -179,7 +195,12 @@ def _field(told: Json) -> Field:
 
 
 def _verdict(told: Json) -> Verdict:
-    return Verdict(_text(told, "check", _NAME), _maybe(told, "ok"), _text(told, "evidence"))
+    return Verdict(_once(_text(told, "check", _NAME)), _maybe(told, "ok"), _text(told, "evidence"))
+
+
+def _once(text: str) -> str:
+    """Without the kind of a check before a URL, which says it as well."""
+    return re.sub(r"\bhttp (?=https?://)", "", text)
 
 
 def _readiness(told: Json) -> Readiness:
@@ -230,6 +251,11 @@ def _text(told: Json, key: str, longest: int = _TEXT) -> str:
 def _maybe(told: Json, key: str) -> bool | None:
     value = told.get(key)
     return value if isinstance(value, bool) else None
+
+
+def _seconds(told: Json, key: str) -> float | None:
+    value = told.get(key)
+    return float(value) if isinstance(value, int | float) and 0 < value < _LONGEST else None
 
 
 def _instant(told: Json, key: str) -> datetime | None:

@@ -16,6 +16,8 @@ from daemon.plain import one_line
 from daemon.refusals import by_account
 from daemon.sources import Misused, database_of, named
 from daemon.verb import Verb
+from daemon.verbs.status_text import Line
+from daemon.verbs.status_verb import show
 from daemon.wiring import Territory, place
 from reconcilers.aws import Connection, sentence
 from reconcilers.backups import Backups, Choice
@@ -55,14 +57,31 @@ def _print(found: Backups, name: str, now: datetime) -> None:
         say(f"There is no snapshot of {', '.join(found.instances)}.")
     else:
         rows = [_TITLES, *(_cells(choice, now) for choice in found.snapshots)]
-        for row, line in zip(rows, _aligned(rows), strict=True):
-            say(line, "bold" if row is _TITLES else "" if row[3] == "yes" else "red")
-    for left in found.left:
-        say(f"Left behind: {left}, restored by trueup and in no use by this file; it costs money until it is deleted.")
-    for past in found.past:
-        say(f"Point in time: {past.instance}, any instant of the last {past.days} days up to {past.newest:%FT%TZ}.")
+        shown = list(zip(rows, _aligned(rows), strict=True))
+        if console.is_terminal and max(len(line) for _, line in shown) > console.width:
+            show(console, (line for row in rows[1:] for line in _stacked(row)))
+        else:
+            for row, line in shown:
+                say(line, "bold" if row is _TITLES else "" if row[3] == "yes" else "red")
+    show(console, map(Line, _besides(found)))
     for line in _how_to(found, name):
         say(line, "dim")
+
+
+def _besides(found: Backups) -> Iterator[str]:
+    for left in found.left:
+        yield f"Left behind: {left}, restored by trueup and in no use by this file; it costs money until it is deleted."
+    for past in found.past:
+        yield f"Point in time: {past.instance}, any instant of the last {past.days} days up to {past.newest:%FT%TZ}."
+
+
+def _stacked(row: Sequence[str]) -> Iterator[Line]:
+    """One snapshot below the other, for a terminal that is too narrow for the table."""
+    name, taken, ago, restorable, *rest = row
+    yield Line(name, "" if restorable == "yes" else "red")
+    when = f"taken {taken} UTC, {ago} ago; " if ago != "-" else ""
+    yield Line(when + ("can be restored" if restorable == "yes" else f"cannot be restored: {restorable[4:]}"), "", 2)
+    yield Line(", ".join(rest), "dim", 2)
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:

@@ -32,11 +32,13 @@ def lines(seen: Seen, environments: Sequence[Environment]) -> Iterator[Line]:
     for number, environment in enumerate(environments):
         if number:
             yield Line("")
-        yield from _environment(environment, seen.at)
+        yield from _environment(environment, seen)
 
 
-def summary(environment: Environment) -> str:
-    """What an environment has come to, in a few words."""
+def summary(environment: Environment, *, silent: bool = False) -> str:
+    """What an environment has come to, in a few words. `silent`: nobody has seen it for longer than should be."""
+    if silent:
+        return f"was {summary(environment)}, when it was last looked at"
     if environment.mode == "suspended":
         return "suspended: nothing is looked at"
     if environment.last_pass is None:
@@ -64,6 +66,14 @@ def age(now: datetime, then: datetime | None) -> str:
     if minutes < 100:
         return f"{minutes} min"
     return f"{hours} h" if hours < 48 else f"{hours // 24} days"
+
+
+def silence(seen: Seen, environment: Environment) -> str:
+    """That no pass has ended for longer than should be. Empty: one has."""
+    last = environment.last_pass
+    if last is None or not seen.silence(environment):
+        return ""
+    return f"AWS has not answered for {age(seen.at, last)}, or no pass has ended since {last:%H:%M:%SZ}"
 
 
 def field(each: Field) -> str:
@@ -98,22 +108,34 @@ def readiness(ready: Sequence[Readiness]) -> str:
     backs = {verdict: [each for each in ready if each.ready is verdict] for verdict in (True, False, None)}
     told = []
     if good := backs[True]:
-        told.append(f"ready to go back {_listed(str(each.back) for each in good)}{_versions(good)}")
-    for bad in backs[False]:
-        why = f": {bad.findings[0]}" if bad.findings else ""
-        told.append(f"not ready to go back {bad.back} ({short(bad.commit)}){why}")
-    if unknown := backs[None]:
-        told.append(f"not known for {_listed(str(each.back) for each in unknown)} back")
+        told.append(f"ready to go back {_numbers(good, 'or')}{' version' if _is_first(good) else ' versions'}")
+    for why, alike in _by_finding(backs[False]):
+        which = f" ({short(alike[0].commit)})" if len(alike) == 1 else ""
+        told.append(f"not ready to go back {_numbers(alike, 'and')}{which}{why}")
+    for why, alike in _by_finding(backs[None]):
+        told.append(f"whether going back {_numbers(alike, 'or')} would work is not known{why}")
     return "rollback: " + "; ".join(told)
 
 
-def _versions(good: Sequence[Readiness]) -> str:
-    return " version" if [each.back for each in good] == [1] else " versions"
+def _by_finding(ready: Sequence[Readiness]) -> Iterator[tuple[str, list[Readiness]]]:
+    """What is said of several versions alike is said once."""
+    alike: dict[str, list[Readiness]] = {}
+    for each in ready:
+        alike.setdefault(f": {each.findings[0]}" if each.findings else "", []).append(each)
+    yield from alike.items()
 
 
-def _listed(words: Iterable[str]) -> str:
-    *head, last = words
-    return f"{', '.join(head)} or {last}" if head else last
+def _is_first(good: Sequence[Readiness]) -> bool:
+    return [each.back for each in good] == [1]
+
+
+def _numbers(ready: Sequence[Readiness], word: str) -> str:
+    """`1 to 5`, or `1, 2 and 5`."""
+    backs = [each.back for each in ready]
+    if len(backs) > 2 and backs == list(range(backs[0], backs[-1] + 1)):
+        return f"{backs[0]} to {backs[-1]}"
+    *head, last = map(str, backs)
+    return f"{', '.join(head)} {word} {last}" if head else last
 
 
 def _trouble(seen: Seen, environments: Sequence[Environment]) -> Iterator[Line]:
@@ -131,9 +153,13 @@ def _trouble(seen: Seen, environments: Sequence[Environment]) -> Iterator[Line]:
         yield Line("no environment is in force", "yellow")
 
 
-def _environment(environment: Environment, now: datetime) -> Iterator[Line]:
-    style = "green" if environment.in_sync else "yellow" if environment.mode == "suspended" else "red"
-    yield Line(f"{environment.name}: {summary(environment)}", f"bold {style}")
+def _environment(environment: Environment, seen: Seen) -> Iterator[Line]:
+    now, silent = seen.at, silence(seen, environment)
+    good = environment.in_sync and not silent
+    style = "green" if good else "yellow" if environment.mode == "suspended" else "red"
+    yield Line(f"{environment.name}: {summary(environment, silent=bool(silent))}", f"bold {style}")
+    if silent:
+        yield Line(f"{silent}: what follows was seen then", "bold red", 2)
     mode = f", mode {environment.mode}" if environment.mode != "enforce" else ""
     looked = f"; looked at {age(now, environment.last_pass)} ago" if environment.last_pass else ""
     yield Line(f"commit {short(environment.commit)} of {environment.file}{mode}{looked}", "dim", 2)
@@ -174,7 +200,8 @@ def _entry(entry: Entry, now: datetime) -> Iterator[Line]:
     if entry.condition == "retrying" and entry.drift:
         yield Line(f"as it was read {age(now, entry.observed) or 'a while'} ago", "dim", 6)
     for check in entry.checks:
-        if not check.ok:
+        told = f"{check.name}: {check.evidence}"
+        if not check.ok and told not in entry.reason:
             what = "fails" if check.ok is False else "could not be made"
-            yield Line(f"{check.name} {what}: {check.evidence}", "red" if check.ok is False else "yellow", 6)
+            yield Line(f"{what}: {told}", "red" if check.ok is False else "yellow", 6)
     yield from (Line(f"note: {each}", "yellow", 6) for each in entry.advice)

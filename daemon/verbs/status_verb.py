@@ -62,8 +62,8 @@ def show(console: Console, lines: Iterable[Line]) -> None:
 
 
 def _code(seen: Seen, environments: Sequence[Environment]) -> int:
-    good = bool(environments) and all(each.in_sync for each in environments) and not seen.git.error
-    return 0 if good else 2
+    good = bool(environments) and all(each.in_sync and not seen.silence(each) for each in environments)
+    return 0 if good and not seen.git.error else 2
 
 
 def _only(answer: Answer, name: str | None) -> dict[str, Any]:
@@ -128,7 +128,7 @@ and why; what waits until when; and whether the last versions can be gone back t
 ENVIRONMENT is a file, or the name of an environment; without it, all are shown.
 --watch draws it anew on a terminal and prints a line a change where it is piped, until
 Ctrl-C. It asks the daemon alone, and AWS nothing.
-Exit code: 0 in sync, 2 not, 1 error.
+Exit code: 0 in sync, 2 not, or not looked at for long, 1 error.
 """
 
 

@@ -23,12 +23,14 @@ _TIMES: Final = (
     ("--timeout", "10m", "how long to wait: 90s, 10m, 1h"),
     ("--interval", "2s", "time between two looks at the daemon"),
 )
+_HELP: Final = "only a new commit or a person can help"
 _SURE: Final = 2  # looks in a row that must say that there is no such environment: one is being taken in
 
 
 def wait(chosen: argparse.Namespace) -> int:
     """`trueup wait`."""
-    watch = _Watch(chosen.daemon, client.name_of(chosen.environment), chosen.commit, as_json=chosen.output == "json")
+    name = client.name_of(chosen.environment, chosen.daemon)
+    watch = _Watch(chosen.daemon, name, chosen.commit, as_json=chosen.output == "json")
     begun = time.monotonic()
     verdict = watch.until(begun + chosen.timeout, chosen.interval)
     seconds = time.monotonic() - begun
@@ -93,17 +95,17 @@ class _Watch:
         if not by:
             return verdict
         reason = f"it failed its checks, and commit {short(by)} took it back"
-        return replace(verdict, result=Result.STALLED, reasons=(reason, *verdict.reasons))
+        return replace(verdict, result=Result.STALLED, reasons=(reason, *verdict.reasons), taken_back_by=by)
 
     def _say(self, line: str) -> None:
         print(line, file=self._out, flush=True)
 
 
 def _closing(watch: _Watch, verdict: Verdict, seconds: float) -> str:
-    took = f"after {seconds:.0f} s"
+    took, by = f"after {seconds:.0f} s", verdict.taken_back_by
     words = {
         Result.IN_SYNC: f"in sync {took}" + (", verified" if verdict.verified else ""),
-        Result.STALLED: f"stalled {took}: only a new commit or a person can help",
+        Result.STALLED: f"taken back by {short(by)} {took}" if by else f"stalled {took}: {_HELP}",
         Result.REFUSED: f"refused {took}: the file is bad at this commit, and what was in force stays",
         Result.UNKNOWN: "no such environment",
         Result.TIMED_OUT: f"not there {took}: the time is up",

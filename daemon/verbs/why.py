@@ -8,11 +8,11 @@ from typing import Final
 
 from daemon.refusals import PLANNED
 from daemon.verbs.seen import Entry, Environment, Field, Seen
-from daemon.verbs.status_text import STYLES, age, counted, field, git_trouble, readiness, short
+from daemon.verbs.status_text import STYLES, age, counted, field, git_trouble, readiness, short, silence
 
-_STUCK: Final = 300.0  # seconds without a look after which the daemon itself is in doubt
 _MOST_FIELDS: Final = 4  # of one entry, in a sentence
 _MOST_CHECKS: Final = 5
+_OWN: Final = ("desired_state", "verification")  # kinds that say themselves what follows
 _WORDS: Final = {"progressing": "on its way", "retrying": "out of reach", "stalled": "stalled"}
 _NEXT: Final = {
     "progressing": "nothing has to be done; trueup looks again every few seconds, and enacts a newer commit at once",
@@ -51,23 +51,39 @@ def _daemon(seen: Seen, environment: Environment) -> Iterator[Paragraph]:
     if trouble := git_trouble(seen.git, seen.at):
         known = f"Commit {short(environment.commit)} stays in force, and a newer one is not known here."
         yield Paragraph(_joined([trouble, known, "It is asked again with every interval."]), "red")
-    looked = environment.last_pass
-    if looked and environment.mode != "suspended" and (seen.at - looked).total_seconds() > _STUCK:
-        text = f"The last pass ended {age(seen.at, looked)} ago, and one should end with every interval."
-        yield Paragraph(f"{text} Look at the daemon's log, and at its page /healthz.", "red")
+    if silent := silence(seen, environment):
+        every = f"every {_span(seen.interval)}" if seen.interval else "with every interval"
+        text = f"{silent}; one should end {every}. What follows was seen then."
+        yield Paragraph(f"{text} See the daemon's log, its page /healthz, and whether AWS can be reached.", "red")
 
 
 def _wrong(seen: Seen, environment: Environment) -> Iterator[Paragraph]:
     """What holds for several entries alike is said once, below them."""
-    alike = Counter(entry.condition for entry in environment.out_of_sync if entry.kind != "desired_state")
+    alike = Counter(entry.condition for entry in environment.out_of_sync if entry.kind not in _OWN)
     for entry in environment.out_of_sync:
         told = [*_about(entry, seen, environment)]
-        if alike[entry.condition] == 1 and entry.kind != "desired_state":
-            told.append(_NEXT.get(entry.condition, ""))
+        if entry.kind == "verification" or (alike[entry.condition] == 1 and entry.kind not in _OWN):
+            told.append(_follows(entry, environment))
         yield Paragraph(_joined(told), STYLES.get(entry.condition, "yellow"))
     for condition, number in alike.items():
         if number > 1 and condition in _NEXT:
             yield Paragraph(_joined([f"Of what is {_WORDS[condition]}: {_NEXT[condition]}"]), "dim")
+
+
+def _follows(entry: Entry, environment: Environment) -> str:
+    """What comes next by itself, and what a person can do."""
+    if entry.kind != "verification" or entry.condition not in ("progressing", "stalled"):
+        return _NEXT.get(entry.condition, "")
+    back = f". To go back at once: trueup rollback {environment.name}"
+    if entry.condition == "stalled":
+        told = "trueup rollback" in entry.reason or "no earlier pins are known" in entry.reason
+        return f"Trueup goes on looking, and sees when the checks hold{'' if told else back}"
+    if all(check.ok is not False for check in entry.checks) or entry.reason.startswith("verified once"):
+        return _NEXT["progressing"]
+    return (
+        "If that stays so, the commit has failed: with on_failure: revert its pins are taken back by a commit, "
+        f"else what runs is held, and people are told{back}"
+    )
 
 
 def _about(entry: Entry, seen: Seen, environment: Environment) -> Iterator[str]:
@@ -151,7 +167,8 @@ def _well(seen: Seen, environment: Environment) -> Iterator[Paragraph]:
         if entry.advice:
             yield Paragraph(_joined([f"{entry.called} is in sync", *entry.advice]), "yellow")
     if environment.in_sync:
-        yield Paragraph(_joined(_at_rest(seen, environment)), "green")
+        style = "yellow" if seen.silence(environment) else "green"
+        yield Paragraph(_joined(_at_rest(seen, environment)), style)
     elif quiet:
         yield Paragraph(_joined([f"In sync: {counted(quiet)}"]), "green")
     if line := readiness(environment.ready):
@@ -159,13 +176,16 @@ def _well(seen: Seen, environment: Environment) -> Iterator[Paragraph]:
 
 
 def _at_rest(seen: Seen, environment: Environment) -> Iterator[str]:
+    silent = seen.silence(environment)
     verified = ", and its checks have held" if environment.verified else ""
     file = f"commit {short(environment.commit)} of {environment.file}" if environment.commit else environment.file
-    yield f"Everything is as {file} says{verified}"
+    yield f"Everything {'was' if silent else 'is'} as {file} says{verified}"
     if environment.maintenance:
         yield "Maintenance is on, as the file says: users see the page"
     looked = age(seen.at, environment.last_pass)
-    yield f"It was looked at {looked} ago; nothing is being done, and nothing has to be" if looked else ""
+    if looked:
+        rest = "what it is now is not known" if silent else "nothing is being done, and nothing has to be"
+        yield f"It was looked at {looked} ago; {rest}"
 
 
 def _first(entry: Entry, what: str, now: datetime) -> str:

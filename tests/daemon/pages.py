@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -36,7 +37,8 @@ def page(*environments: Json, **git: Any) -> Json:
     """The whole page."""
     known = {"repository": "https://git.example/p.git", "branch": "main", "path": "production.yaml", "head": COMMIT}
     known |= {"error": "", "rewritten": False, "last_fetch": "2024-02-24T11:59:30.000Z", "problems": []}
-    return {"git": known | git, "environments": list(environments), "leader": True, "ready": True}
+    rest = {"leader": True, "ready": True, "interval": 30.0}
+    return {"git": known | git, "environments": list(environments), **rest}
 
 
 def seen(*resources: Json, git: Json | None = None, **more: Any) -> Seen:
@@ -106,6 +108,9 @@ def serving() -> Iterator[Web]:
                 web.answer(self)
             except OSError:
                 self.close_connection = True
+
+        def date_time_string(self, timestamp: float | None = None) -> str:
+            return format_datetime(NOON, usegmt=True)
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 — the name that http.server uses
             pass

@@ -106,7 +106,7 @@ def test_all_targets_are_healthy(production: Production, check: dict[str, str]) 
 def test_new_targets_are_waited_for_and_old_ones_do_not_count(production: Production) -> None:
     production.deploy()
     assert production.targets() == (
-        Check(f"targets of {API}", ok=False, evidence="4 of 8 healthy, 4 not found so yet", patience=120.0),
+        Check(f"targets of {API}", ok=False, evidence="4 of 8 healthy, 4 still in their first checks", patience=120.0),
     )
     production.rehearsal.advance(ROLLOUT + 1)
     assert one(production.targets()).evidence == "4 of 4 healthy"
@@ -284,7 +284,7 @@ def test_a_service_that_runs_fewer_fails_after_a_while(production: Production) -
     production.ecs.update_service(cluster=CLUSTER, service=API, desiredCount=6)
 
     found = production.tasks()
-    assert found[0] == Check(f"running tasks of {API}", ok=False, evidence="4 of 6, 2 pending", patience=120.0)
+    assert found[0] == Check(f"running tasks of {API}", ok=False, evidence="4 of 6, 2 starting", patience=120.0)
     assert found[1].ok is True
     production.rehearsal.advance(ROLLOUT)
     assert [each.evidence for each in production.tasks()] == ["6 of 6", "3 of 3"]
@@ -294,7 +294,7 @@ def test_a_task_more_that_is_on_its_way_is_not_at_rest() -> None:
     told = {"serviceName": "api", "desiredCount": 4, "runningCount": 4, "pendingCount": 1}
 
     found = check_tasks._judged("running tasks of api", told)
-    assert (found.ok, found.evidence) == (False, "4 of 4, 1 pending")
+    assert (found.ok, found.evidence) == (False, "4 of 4, 1 starting")
 
 
 def test_services_of_the_same_name_in_two_clusters_are_two(

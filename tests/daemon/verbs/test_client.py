@@ -2,12 +2,15 @@
 
 import argparse
 import socket
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from daemon import settings
+from daemon.sources import Misused
 from daemon.verbs import client, seen
 from daemon.verbs.client import Unreached
 from tests.daemon.pages import COMMIT, NOON, Web, dripping, elsewhere, environment, page, resource, serving
@@ -95,6 +98,47 @@ def test_text_of_the_daemon_moves_no_cursor_and_carries_no_credential(web: Web) 
     told = [found.commit, found.entries[0].name, found.entries[0].reason]
     assert all(text.isprintable() for text in told)
     assert "hunter2" not in found.entries[0].reason
+
+
+NAMED = "version: 1\nenvironment: production\naws: {region: eu-central-1}\n"
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        pytest.param("environments/a.yaml", "as-the-daemon-says", id="the daemon has it"),
+        pytest.param("environments/b.yaml", "production", id="it has another file"),
+        pytest.param(None, "production", id="no daemon answers"),
+    ],
+)
+def test_a_bad_file_has_the_name_that_the_daemon_knows_or_that_it_had(
+    web: Web, tmp_path: Path, file: str | None, name: str
+) -> None:
+    bad = committed(tmp_path / "environments" / "a.yaml", NAMED, "services: [")
+    web.tell(page(environment(environment="as-the-daemon-says", file=file)))
+
+    assert client.name_of(str(bad), web.address if file else "http://127.0.0.1:1") == name
+    assert client.name_of(str(bad)) == "production"
+
+
+def test_a_file_that_never_was_good_says_what_is_wrong_with_it(tmp_path: Path) -> None:
+    bad = committed(tmp_path / "a.yaml", "services: [")
+
+    with pytest.raises(Misused, match="name the environment itself"):
+        client.name_of(str(bad), "http://127.0.0.1:1")
+
+
+def committed(file: Path, *texts: str) -> Path:
+    """A file in a repository of its own, with a commit for each text."""
+    top = file.parent if file.parent.exists() else file.parent.parent
+    file.parent.mkdir(exist_ok=True)
+    git = ("git", "-c", "user.name=Ann", "-c", "user.email=ann@example.test")
+    subprocess.run([*git, "init", "--quiet"], cwd=top, check=True)
+    for text in texts:
+        file.write_text(text)
+        subprocess.run([*git, "add", "-A"], cwd=top, check=True)
+        subprocess.run([*git, "commit", "--quiet", "-m", "x"], cwd=top, check=True)
+    return file
 
 
 JUNK: tuple[Any, ...] = (

@@ -37,6 +37,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (made / "production.yaml").write_text(FILE)
     (made / "notes.txt").write_text("")
     (made / "environments").mkdir()
+    (made / ".git").mkdir()
+    (made / ".hidden.yaml").write_text("")
     (made / "trueup.bash").write_text(script(cli.parser(), "bash"))
     return made
 

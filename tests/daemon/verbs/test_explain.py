@@ -144,8 +144,27 @@ def later(field: str, live: str, desired: str, verb: str) -> Json:
                 kind="verification",
                 checks=[{"check": "http https://x/health", "ok": False, "evidence": "answered 503"}],
             ),
-            ("Verification has been stalled", "The check http https://x/health fails: answered 503."),
+            (
+                "Verification has been stalled",
+                "The check https://x/health fails: answered 503.",
+                "To go back at once: trueup rollback production.",
+            ),
             id="a check that fails",
+        ),
+        pytest.param(
+            resource(
+                "verification",
+                "progressing",
+                "does not hold yet: http https://x/health: answered 503",
+                kind="verification",
+                checks=[{"check": "http https://x/health", "ok": False, "evidence": "answered 503"}],
+            ),
+            (
+                "does not hold yet: https://x/health: answered 503.",
+                "If that stays so, the commit has failed: with on_failure: revert its pins are taken back",
+                "To go back at once: trueup rollback production.",
+            ),
+            id="a check that fails and does not count yet",
         ),
     ],
 )
@@ -187,6 +206,30 @@ def test_when_everything_is_in_sync_it_says_so_and_that_nothing_has_to_be_done()
     assert "nothing has to be" in only.text
 
 
+def test_what_was_in_sync_when_it_was_last_seen_is_not_said_to_be_so_now() -> None:
+    said = text(seen(resource(), last_pass="2024-02-24T11:40:00Z"))
+
+    assert "Everything was as commit" in said
+    assert "nothing has to be" not in said
+
+
+def test_while_a_check_fails_nobody_is_told_that_nothing_has_to_be_done() -> None:
+    check = {"check": "http https://x/", "ok": False, "evidence": "answered 503"}
+    reason = "not healthy now: http https://x/: answered 503"
+    entry = resource("verification", "progressing", reason, kind="verification", checks=[check])
+
+    assert "othing has to be done" not in text(seen(resource(), entry))
+
+
+def test_no_way_back_is_offered_where_none_is_known() -> None:
+    reason = "verification: alarm a: ALARM; held: what runs stays; no earlier pins are known to go back to"
+
+    said = text(seen(resource("verification", "stalled", reason, kind="verification")))
+
+    assert "sees when the checks hold" in said
+    assert "trueup rollback" not in said
+
+
 def test_what_holds_for_many_is_said_once() -> None:
     said = text(seen(*(resource(f"s{number}", "progressing", ROLLING) for number in range(40))))
 
@@ -206,7 +249,11 @@ def test_the_order_is_the_one_of_a_pass_and_the_quiet_ones_are_summed_up_last() 
     ("more", "part"),
     [
         pytest.param({"git": {"error": "no answer"}}, "Git could not be asked: no answer; it was", id="git"),
-        pytest.param({"last_pass": "2024-02-24T11:40:00Z"}, "The last pass ended 20 min ago", id="no pass for long"),
+        pytest.param(
+            {"last_pass": "2024-02-24T11:40:00Z"},
+            "AWS has not answered for 20 min, or no pass has ended since 11:40:00Z; one should end every 30 s.",
+            id="no pass for long",
+        ),
         pytest.param({"last_pass": None, "in_sync": False}, "The first pass is under way", id="no pass yet"),
     ],
 )

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from daemon.chronicle import Chronicle
-from daemon.differences import differences
+from daemon.differences import Change, Pin, changes, differences, pinned, pins
 from daemon.past import History, Note, Past, as_json, present, read
 from daemon.past import history as told_of
 from daemon.past import page as pages_of
@@ -133,6 +133,52 @@ def test_no_value_of_a_variable_is_told() -> None:
     assert "hunter2" not in f"{differences(file(api='env: {A: hunter2}'), file(api='env: {A: hunter3}'))}"
 
 
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        pytest.param(file(api="task_revision: 123, desired_count: 4"), "api 123 count 4", id="a count"),
+        pytest.param(
+            file(api="image_tag: v1, env: {A: hunter2, B: null}"), "api v1 2 env", id="an image and variables"
+        ),
+        pytest.param(
+            file(api=f'task_revision: 1, image_tag: "sha256:{"a" * 64}", restarted_at: 2024-02-24T12:00:00Z'),
+            "api 1 sha256:aaaaaaaaaaaa",
+            id="a digest and a restart",
+        ),
+        pytest.param(
+            file("task_revision: 1", "endpoint: old.abc.us-east-1.rds.amazonaws.com"),
+            "api 1; database postgres old",
+            id="a database",
+        ),
+        pytest.param(file(postgres=restore("before")), "database postgres new from before", id="a restore"),
+        pytest.param(
+            file(more=f"infrastructure: {{net: {{commit: {'a' * 40}}}, dns: {{commit: {'b' * 40}, directory: d}}}}\n"),
+            "infrastructure net aaaaaaaa, dns bbbbbbbb",
+            id="infrastructure",
+        ),
+        pytest.param(
+            file(more="maintenance: {enabled: true, load_balancer: alb}\n"), "maintenance on", id="maintenance"
+        ),
+        pytest.param(file(api="progress_deadline: 5m"), "", id="nothing"),
+    ],
+)
+def test_what_a_version_pins(said: Environment, words: str) -> None:
+    assert pinned(pins(said)) == words
+    assert "hunter2" not in f"{pins(said)}"
+
+
+def test_scripts_are_told_key_by_key_what_changes() -> None:
+    before = file("task_revision: 2, env: {A: hunter2}", "endpoint: old.abc.us-east-1.rds.amazonaws.com")
+    after = file("task_revision: 1, desired_count: 3", restore("before"))
+
+    assert changes(before, after) == (
+        Change("database postgres", "restore", "old", "new from before"),
+        Change("service api", "task_revision", "2", "1"),
+        Change("service api", "desired_count", None, "3"),
+        Change("service api", "env.A"),
+    )
+
+
 # What is known of the versions
 
 
@@ -167,7 +213,14 @@ def test_each_version_has_its_time_its_checks_and_its_verdict() -> None:
     assert lived == [(0, 15, None), (1, 11, 15), (2, 9, 11)]
     assert [each.verified for each in found.versions] == [None, True, None]
     assert [each.ready for each in found.versions] == [None, True, False]
-    assert [each.changed for each in found.versions] == [(), ("api 124 → 123",), ("api 123 → 122",)]
+    assert [each.pins for each in found.versions] == [
+        (Pin("service api", "task_revision", number),) for number in ("124", "123", "122")
+    ]
+    assert [each.changed for each in found.versions] == [
+        (),
+        (Change("service api", "task_revision", "124", "123"),),
+        (Change("service api", "task_revision", "124", "122"),),
+    ], "against what is pinned now, which is what going back changes"
     assert found.versions[0].subject == "Release"
     assert found.versions[2].findings == (Note("service api", MISSING, missing=True),)
     assert found.versions[2].unchecked == (Note("service api", "not checked"),)
@@ -216,7 +269,8 @@ def test_nothing_in_a_page_is_trusted() -> None:
         "commit": "c\x1b[2J",
         "at": "yesterday",
         "subject": "x" * 9999,
-        "changed": [1, "a\nb"],
+        "pins": [1, {"entry": "service a\nb", "key": "image_tag", "value": 3}],
+        "changed": ["a", {"entry": 1, "before": "x\x1b[2J"}],
         "ready": "yes",
         "findings": [3, {"entry": 1, "message": "postgres://u:hunter2@h"}],
     }
@@ -224,7 +278,9 @@ def test_nothing_in_a_page_is_trusted() -> None:
     past = read({"environments": [{"environment": "e", "versions": [odd, "x"]}]})[0].versions[0]
 
     assert past.commit.isprintable()
-    assert (past.back, past.at, past.ready, past.changed) == (0, None, None, ("a b",))
+    assert (past.back, past.at, past.ready) == (0, None, None)
+    assert past.pins == (Pin("service a b", "image_tag", None),)
+    assert past.changed == (Change("", "", "x\\x1b[2J", None),)
     assert len(past.subject) < 400
     assert "hunter2" not in past.findings[0].message
 
@@ -247,7 +303,8 @@ def test_people_read_a_few_lines_a_version() -> None:
         NOON,
         "Bob",
         "Release 123",
-        ("api 124 → 123",),
+        (Pin("service api", "task_revision", "123"), Pin("service worker", "task_revision", "58")),
+        (Change("service api", "task_revision", "124", "123"), Change("database postgres", "endpoint", "new", "old")),
         NOON.replace(hour=10),
         NOON,
         False,
@@ -263,7 +320,8 @@ def test_people_read_a_few_lines_a_version() -> None:
         "     2024-02-24 12:00 by Ann; live since 2024-02-24 12:00; verified",
         "   1 bbbbbbbb Release 123",
         "     2024-02-24 12:00 by Bob; live 2024-02-24 10:00 to 2024-02-24 12:00; its checks failed",
-        "     api 124 → 123",
+        "     pins api 123, worker 58",
+        "     going back changes: api 124 → 123, postgres new → old",
         f"     not ready: service api: {MISSING}",
         "service api: image x is in another registry: not checked",
         "service api: y",
@@ -274,6 +332,16 @@ def test_people_read_a_few_lines_a_version() -> None:
     ("past", "said"),
     [
         pytest.param(Past(1, "b", ready=True, told=NOON), ["ready to go back to"], id="ready"),
+        pytest.param(
+            Past(1, "b", verified=False, ready=True),
+            ["its checks failed", "would work, but its checks failed"],
+            id="ready, but it was bad",
+        ),
+        pytest.param(
+            Past(1, "b", pins=(Pin("service api", "task_revision", "1"),), ready=True),
+            ["pins api 1", "it says what is there now: going back changes nothing"],
+            id="the same as now",
+        ),
         pytest.param(Past(1, "b"), ["not known whether it is ready"], id="nobody has looked"),
         pytest.param(
             Past(1, "b", ready=True, told=NOON, findings=(Note("x", "not allowed"),)),

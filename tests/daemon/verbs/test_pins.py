@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -101,8 +102,71 @@ def test_what_would_change_nothing_is_no_way_back() -> None:
     without = version(text(", task_revision: 3"), 5)
     every = [bad, same, without, api, web]
 
-    assert pins.going_back(every, now, None) == [without, api, web]
-    assert pins.going_back(every, now, "web") == [web]
+    assert pins.going_back(every, now, None).versions == (without, api, web)
+    assert pins.going_back(every, now, "web").versions == (web,)
+
+
+def released(words: str) -> list[Version]:
+    """Versions that pin a revision each, newest first; `3x2` pins a count of 2 as well."""
+    pinned = [word.partition("x") for word in words.split()]
+    texts = [f", task_revision: {one}" + (f", desired_count: {count}" if count else "") for one, _, count in pinned]
+    return [version(text(each), len(texts) - place) for place, each in enumerate(texts)]
+
+
+@pytest.mark.parametrize(
+    ("words", "left"),
+    [
+        pytest.param("59 58 57", [], id="releases alone"),
+        pytest.param("58 57 58 56", [1], id="one that was left"),
+        pytest.param("56 58 57 58 56 55", [1, 2, 3], id="two that were left, one after the other"),
+        pytest.param("57 56 57 56 55", [1], id="what came back, and goes again"),
+        pytest.param("59 58 57 58 56", [2], id="one that was left before the last release"),
+        pytest.param("58x6 57x4 58x4 56x4", [1], id="another count since"),
+        pytest.param("58x6 58x4 58x2", [], id="counts alone"),
+        pytest.param("58x4 58x0 58x4 57x4", [1], id="a shutdown that is over"),
+    ],
+)
+def test_what_was_gone_back_from_is_no_way_back(words: str, left: list[int]) -> None:
+    versions = released(words)
+    assert versions[0].environment
+
+    behind = pins.going_back(versions, versions[0].environment, "api")
+
+    assert behind.left == {versions[number].commit.oid for number in left}
+    assert behind.left <= {each.commit.oid for each in behind.versions}
+    assert behind.went is None
+
+
+@pytest.mark.parametrize(
+    ("subject", "words", "went"),
+    [
+        pytest.param("Roll back api of production to revision 58", "58 57", True, id="to a revision that was no pin"),
+        pytest.param('Revert "Release"', "58 57", True, id="by a revert"),
+        pytest.param("Roll back api of production to aaaaaaa1", "58 57 58", False, id="to a version that is known"),
+        pytest.param("Release", "58 57", False, id="a release"),
+    ],
+)
+def test_pins_that_are_a_way_back_to_nothing_known_are_told(subject: str, words: str, went: bool) -> None:
+    first, *others = released(words)
+    assert first.environment
+    back = replace(first, commit=replace(first.commit, subject=subject))
+
+    behind = pins.going_back([back, *others], first.environment, None)
+
+    assert behind.went == (back if went else None)
+
+
+@pytest.mark.parametrize(
+    ("word", "running", "warned"),
+    [("web:58", "api", True), ("web:58", "web", False), ("58", "api", False)],
+)
+def test_a_revision_of_another_family_is_warned_of(word: str, running: str, warned: bool) -> None:
+    revision = pins.revision_of(word)
+    assert revision
+
+    notes = pins.another_family("api", revision, running)
+
+    assert [note.partition(":")[0] for note in notes] == (["web"] if warned else [])
 
 
 # --- back to a revision or a tag

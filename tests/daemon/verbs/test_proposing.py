@@ -1,13 +1,18 @@
 """What a change of the file is called, how it is shown, and what is said of it afterwards."""
 
 import subprocess
+from datetime import UTC, datetime
 
 import pytest
 
-from daemon.verbs import proposing_text
+from daemon.verbs import proposing_text, restart
 from daemon.verbs.proposing import branch_name
+from daemon.verbs.proposing_bad import way_back
 from daemon.verbs.proposing_place import Made
 from daemon.verbs.proposing_text import diff
+from desired_state.history import Version
+from desired_state.parse import parse
+from desired_state.repository import Commit
 
 COMMIT = "1a2b3c4d5e6f7a8b9c0d1a2b3c4d5e6f7a8b9c0d"
 
@@ -72,6 +77,11 @@ def test_a_diff_is_fit_to_be_shown(before: bytes, after: bytes, lines: list[str]
             id="on a new branch",
         ),
         pytest.param(
+            Made(COMMIT, "fix", "origin/fix", pushed=True, is_new=False, aside="The daemon follows main"),
+            ["Commit 1a2b3c4d5e6f: pushed to origin/fix.", "The daemon follows main."],
+            id="on a branch that is not followed",
+        ),
+        pytest.param(
             Made(COMMIT, "main", "main", pushed=False, is_new=False),
             ["Commit 1a2b3c4d5e6f: committed to main, not pushed."],
             id="here alone",
@@ -89,3 +99,39 @@ def test_it_is_said_what_has_become_of_a_change(
     proposing_text.done(made, "prod")
 
     assert capsys.readouterr().err.splitlines() == said
+
+
+@pytest.mark.parametrize("microsecond", [0, 1, 999_999])
+def test_a_restart_is_due_by_the_clock_of_an_aws_that_tells_whole_seconds(microsecond: int) -> None:
+    at = datetime(2026, 3, 1, 3, 0, 5, microsecond, tzinfo=UTC)
+
+    assert restart.due(at) == datetime(2026, 3, 1, 3, 0, 3, tzinfo=UTC)
+
+
+def version(oid: str, *, good: bool) -> Version:
+    """What a commit of Ann brought."""
+    text = b"version: 1\nenvironment: production\naws: {region: eu-central-1}\n"
+    commit = Commit(oid * 40, datetime(2026, 3, 1, tzinfo=UTC), "Ann", f"Change {oid}")
+    return Version(commit, parse(text, "a.yaml") if good else None)
+
+
+@pytest.mark.parametrize(
+    ("versions", "said"),
+    [
+        pytest.param([], "Mend that line first", id="in no repository"),
+        pytest.param([version("1", good=False)], "Mend that line first", id="it never was good"),
+        pytest.param(
+            [version("1", good=True)],
+            "It was good at its last commit: git restore a.yaml, or mend that line",
+            id="not committed",
+        ),
+        pytest.param(
+            [version("3", good=False), version("2", good=False), version("1", good=True), version("0", good=False)],
+            "Commit 22222222 broke it (by Ann: Change 2): git revert 22222222 && git push, or mend that line and "
+            "commit it",
+            id="the first of two bad commits",
+        ),
+    ],
+)
+def test_a_bad_file_says_what_leads_back(versions: list[Version], said: str) -> None:
+    assert way_back("a.yaml", versions) == said

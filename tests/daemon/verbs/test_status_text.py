@@ -7,8 +7,8 @@ import pytest
 
 from daemon.verbs import status_text
 from daemon.verbs.changes import changes
-from daemon.verbs.seen import Seen
-from tests.daemon.pages import NOON, drift, resource, seen
+from daemon.verbs.seen import Seen, read
+from tests.daemon.pages import NOON, drift, environment, page, resource, seen
 
 
 def lines(found: Seen) -> list[str]:
@@ -59,6 +59,57 @@ def test_what_else_there_is_to_know_has_a_line(more: dict[str, Any], line: str) 
     assert any(line in each for each in lines(seen(resource(), **more)))
 
 
+@pytest.mark.parametrize(
+    ("interval", "seconds", "silent"),
+    [
+        pytest.param(2.0, 20, False, id="a short interval, and not old yet"),
+        pytest.param(2.0, 21, True, id="a short interval"),
+        pytest.param(30.0, 90, False, id="the usual interval, and not old yet"),
+        pytest.param(30.0, 91, True, id="the usual interval"),
+        pytest.param(None, 91, True, id="a daemon that does not tell its interval"),
+    ],
+)
+def test_a_look_that_is_too_old_is_told_and_not_taken_for_now(
+    interval: float | None, seconds: int, silent: bool
+) -> None:
+    last = f"{NOON - timedelta(seconds=seconds):%FT%TZ}"
+    found = read(page(environment(resource(), verified=True, last_pass=last)) | {"interval": interval}, NOON)
+
+    told = lines(found)
+
+    assert any(f"AWS has not answered for {seconds} s" in line for line in told) is silent
+    assert (told[0] == "production: was in sync, verified, when it was last looked at") is silent
+    (changed,) = list(changes(seen(resource(), verified=True), found)) or [""]
+    assert changed.endswith("was in sync, verified, when it was last looked at") is silent
+
+
+def test_a_suspended_environment_is_never_too_old() -> None:
+    told = lines(seen(mode="suspended", in_sync=False, last_pass="2024-02-24T01:00:00Z"))
+
+    assert told[0] == "production: suspended: nothing is looked at"
+
+
+def test_a_failure_is_told_once() -> None:
+    checks = [
+        {"check": "http https://x/health", "ok": False, "evidence": "answered 503"},
+        {"check": "alarm a", "ok": False, "evidence": "ALARM"},
+    ]
+    reason = "verification: http https://x/health: answered 503, since 11:58:00 UTC"
+    told = lines(seen(resource("verification", "stalled", reason, kind="verification", checks=checks)))
+
+    assert told[2:] == [
+        "verification: stalled for 2 min: https://x/health: answered 503, since 11:58:00 UTC",
+        "fails: alarm a: ALARM",
+    ]
+
+
+def test_a_note_that_is_the_reason_as_well_is_told_once() -> None:
+    why = "forgotten: maintenance was to end at noon"
+    entry = resource("maintenance", "drifted", why, kind="maintenance", advice=[{"type": "x", "message": why}])
+
+    assert sum("forgotten" in line for line in lines(seen(entry))) == 1
+
+
 def test_a_mistake_in_a_file_that_is_in_force_nowhere_is_told() -> None:
     problem = {"file": "new.yaml", "line": 2, "key": "x", "message": "is unknown", "mend": "take it out"}
 
@@ -78,8 +129,14 @@ GONE = {"entry": "service api", "message": "image v1 is gone", "weight": "missin
         pytest.param([_ready(1, True)], "rollback: ready to go back 1 version", id="one"),
         pytest.param(
             [_ready(1, True), _ready(2, True), _ready(3, True)],
-            "rollback: ready to go back 1, 2 or 3 versions",
+            "rollback: ready to go back 1 to 3 versions",
             id="all of them",
+        ),
+        pytest.param(
+            [_ready(1, False, GONE), _ready(2, False, GONE), _ready(3, True), _ready(4, True), _ready(5, False, GONE)],
+            "rollback: ready to go back 3 or 4 versions; "
+            "not ready to go back 1, 2 and 5: service api: image v1 is gone",
+            id="what holds for several is said once",
         ),
         pytest.param(
             [
@@ -88,7 +145,7 @@ GONE = {"entry": "service api", "message": "image v1 is gone", "weight": "missin
                 _ready(3, None),
             ],
             "rollback: ready to go back 1 version; not ready to go back 2 (2c2c2c2c): service api: image v1 is gone; "
-            "not known for 3 back",
+            "whether going back 3 would work is not known",
             id="not all of them",
         ),
     ],

@@ -47,6 +47,14 @@ def not_known(_: str) -> bool | None:
         ),
         pytest.param(seen(MOVING, STUCK), COMMIT, never, "stalled", "service worker is stalled: gone", id="stalled"),
         pytest.param(seen(last_pass=None), COMMIT, never, "waiting", "not looked at yet", id="no pass yet"),
+        pytest.param(
+            seen(resource(), last_pass="2024-02-24T11:40:00Z"),
+            COMMIT,
+            never,
+            "waiting",
+            "AWS has not answered for 20 min",
+            id="in sync when AWS answered last",
+        ),
         pytest.param(seen(mode="suspended"), COMMIT, never, "stalled", "mode: suspended", id="suspended"),
         pytest.param(seen(resource()), LATER, lambda _: False, "waiting", "1a2b3c4d is in force", id="not yet there"),
         pytest.param(seen(resource()), LATER, not_known, "waiting", "is not known here", id="whether it is contained"),
@@ -211,7 +219,10 @@ def test_a_commit_that_was_taken_back_has_not_held_however_well_the_later_one_do
 
     assert wait(web) == 2
 
-    assert "commit 9f9f9f9f took it back" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "production at commit 1a2b3c4d: taken back by 9f9f9f9f after" in told
+    assert "commit 9f9f9f9f took it back" in told
+    assert "stalled" not in told
 
 
 def test_a_commit_that_leaves_the_file_alone_is_taken_back_with_what_it_stands_on(web: Web) -> None:
