@@ -50,14 +50,22 @@ class _Proposal:
 
 
 def push(
-    repository: Repository, base: str, file: str, content: bytes, message: str, author: Author, branch: str
+    repository: Repository,
+    base: str,
+    file: str,
+    content: bytes,
+    message: str,
+    author: Author,
+    branch: str,
+    committer: Author | None = None,
 ) -> str:
     """Commit another content of a file on top of `base`, and push that to a branch. Returns the commit.
 
     `base` was fetched before, and the branch is still there, or there is none such yet. The same call again finds what
     an earlier one pushed, also where that one was killed or had no answer. Where the file says so already, nothing
-    is committed. Moved, NotAllowed, Unreachable: nothing was pushed, or, with Unreachable, it is not known yet.
-    Damaged: the copy cannot be read. Refused: git allows no such path, branch or author.
+    is committed. `committer`: the author, where none is named. Moved, NotAllowed, Unreachable: nothing was pushed, or,
+    with Unreachable, it is not known yet. Damaged: the copy cannot be read. Refused: git allows no such path, branch
+    or author.
     """
     checked_branch(branch)
     if not file or checked_path(file) != file:
@@ -70,7 +78,7 @@ def push(
     if tip not in (base, ""):
         return _arrived(repository, proposal, tip)
     with _copy(repository):
-        commit = _committed(repository, proposal, author)
+        commit = _committed(repository, proposal, author, committer or author)
         try:
             _send(repository, commit, branch, tip)
         except Failed as error:
@@ -97,13 +105,13 @@ def _tree(repository: Repository, base: str, file: str, content: bytes) -> str:
     return _look(repository, "write-tree", also=where)
 
 
-def _committed(repository: Repository, proposal: _Proposal, author: Author) -> str:
+def _committed(repository: Repository, proposal: _Proposal, author: Author, committer: Author) -> str:
     who = {
         f"GIT_{role}_{part}": value
-        for role in ("AUTHOR", "COMMITTER")
-        for part, value in (("NAME", author.name), ("EMAIL", author.email))
+        for role, person in (("AUTHOR", author), ("COMMITTER", committer))
+        for part, value in (("NAME", person.name), ("EMAIL", person.email))
     }
-    if not author.name.strip() or not author.email.strip():
+    if not all(value.strip() for value in who.values()):
         raise Refused("a commit needs an author with a name and an address; name them in git's user.name, user.email")
     told = proposal.message.encode(errors="surrogateescape")
     return _look(repository, "commit-tree", proposal.tree, "-p", proposal.base, "-F", "-", told=told, also=who)

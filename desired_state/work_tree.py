@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,7 +112,7 @@ def commit(tree: WorkTree, content: bytes, message: str, branch: str = "") -> st
                 own_git("switch", "--quiet", tree.branch, folder=tree.folder, shown=True)
                 own_git("branch", "--quiet", "--delete", branch, folder=tree.folder)
         raise
-    return own_git("rev-parse", "HEAD", folder=tree.folder)
+    return head(tree)
 
 
 def push(tree: WorkTree, branch: str = "") -> None:
@@ -126,9 +128,30 @@ def remote_of(tree: WorkTree) -> str:
     return tree.remote or (known[0] if len(known) == 1 else "origin" if "origin" in known else "")
 
 
-def identity(folder: Path) -> tuple[str, str]:
-    """The name and the address that git knows whoever works here by; each is empty where it does not."""
-    return _asked(folder, "config", "--get", "user.name"), _asked(folder, "config", "--get", "user.email")
+def identity(folder: Path, role: str = "author", environ: Mapping[str, str] = os.environ) -> tuple[str, str]:
+    """The name and the address of whoever works here, in git's own order; each is empty where git would guess.
+
+    `role`: `author` or `committer`.
+    """
+
+    def known(part: str) -> str:
+        named = environ.get(f"GIT_{role}_{part}".upper(), "")
+        kept = (_asked(folder, "config", "--get", f"{whose}.{part}") for whose in (role, "user"))
+        return named or next(filter(None, kept), "")
+
+    return known("name"), known("email") or environ.get("EMAIL", "")
+
+
+def head(tree: WorkTree) -> str:
+    """The commit that is checked out."""
+    return own_git("rev-parse", "HEAD", folder=tree.folder)
+
+
+def touches_only(tree: WorkTree) -> bool:
+    """Whether the commits that are here alone change this file, and no other."""
+    named = _asked(tree.folder, "log", "-m", "--format=", "--name-only", "-z", "@{upstream}..HEAD")
+    files = {name for name in named.split("\0") if name}
+    return bool(files) and files == {_asked(tree.folder, "ls-files", "--full-name", "-z", "--", tree.spec).rstrip("\0")}
 
 
 def _between(tree: WorkTree, which: str) -> list[str]:

@@ -18,12 +18,15 @@ from daemon.plain import one_line
 from daemon.sources import Misused, from_files
 from daemon.verbs import seen
 from daemon.verbs.seen import Seen
+from desired_state.history import work_tree_versions
+from desired_state.repository import repository_of
 
 STATUS: Final = "/api/v1/status"
 _LARGEST: Final = 64 * 1024 * 1024  # bytes; the status of 1,000 services with all of them drifted is 2 MB
 _PIECE: Final = 256 * 1024
 _CONNECT: Final = 3.0  # seconds
 _WHOLE: Final = 10.0  # seconds for one answer, however slowly it comes
+_LOOKED_AT: Final = 50  # commits of a bad file that are looked through for a good one
 _HOW: Final = (
     "start it with trueup run, name its address with --daemon, or lead its port here: "
     "kubectl port-forward service/trueup 8080"
@@ -77,16 +80,42 @@ def get(address: str, path: str, query: Mapping[str, str] | None = None) -> Answ
         raise Unreached(f"what {address} answered is no JSON: that is no trueup daemon; {_HOW}") from error
 
 
-def name_of(word: str) -> str:
-    """The environment that a verb's word means: that of a file, or the word itself. Misused: the file is bad."""
+def name_of(word: str, address: str = "") -> str:
+    """The environment that a verb's word means: that of a file, or the word itself.
+
+    A bad file is that of the environment that a daemon at `address` has from it; else of its last good commit.
+    Misused: neither knows it.
+    """
     if not Path(word).is_file():
         if word.endswith((".yaml", ".yml")):
             raise Misused(f"there is no file {one_line(word, 200)}; name the environment, or its file")
         return word
     standings, problems = from_files([Path(word)])
-    if not standings:
-        raise Misused(f"{problems[0]}")
-    return standings[0].environment.environment
+    if standings:
+        return standings[0].environment.environment
+    name = (_known_by(address, Path(word)) if address else "") or _committed(Path(word))
+    if not name:
+        raise Misused(f"{problems[0]}; mend the file, or name the environment itself")
+    return name
+
+
+def _known_by(address: str, file: Path) -> str:
+    """The environment that a daemon has from this file of its repository; empty where that is not known."""
+    top = repository_of(file)
+    if not top:
+        return ""
+    try:
+        path = file.resolve().relative_to(Path(top).resolve())
+        found = [each.name for each in status(address).environments if each.file == path.as_posix()]
+    except (Unreached, ValueError):
+        return ""
+    return found[0] if len(found) == 1 else ""
+
+
+def _committed(file: Path) -> str:
+    """What the file called its environment when it was good; empty where no commit says it."""
+    versions = (each.environment for each in work_tree_versions(file, _LOOKED_AT))
+    return next((each.environment for each in versions if each), "")
 
 
 def _body(address: str, told: urllib3.BaseHTTPResponse, end: float) -> bytes:

@@ -46,7 +46,7 @@ def explain(chosen: argparse.Namespace) -> int:
 
 def _asked(chosen: argparse.Namespace) -> tuple[Seen, Environment, str]:
     """What the daemon knows; where none answers, what one look from here says."""
-    name = client.name_of(chosen.environment)
+    name = client.name_of(chosen.environment, chosen.daemon)
     try:
         seen = client.status(chosen.daemon)
     except Unreached as error:

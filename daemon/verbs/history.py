@@ -15,6 +15,8 @@ from rich.console import Console
 
 from daemon import verb
 from daemon.chronicle import Chronicle
+from daemon.differences import pinned
+from daemon.differences import told as told_of
 from daemon.past import History, Past, as_json, history, present, read
 from daemon.plain import one_line
 from daemon.readiness import Look, looked
@@ -39,7 +41,7 @@ _STYLES: Final = {True: "green", False: "red", None: "yellow"}
 
 def run(chosen: argparse.Namespace) -> int:
     """`trueup history`."""
-    name = client.name_of(chosen.environment)
+    name = client.name_of(chosen.environment, chosen.daemon)
     found, note = _told(chosen.daemon, name)
     if found is None:
         found = _looked_at(chosen, note)
@@ -79,9 +81,13 @@ def _version(past: Past) -> Iterator[Line]:
     about += [_life(past), {True: "verified", False: "its checks failed", None: ""}[past.verified]]
     if told := "; ".join(each for each in about if each):
         yield Line(told, "dim", 5)
+    if words := pinned(past.pins):
+        yield Line(f"pins {words}", "", 5)
     if past.changed:
-        yield Line(", ".join(past.changed), "", 5)
-    if past.back:
+        yield Line(f"going back changes: {', '.join(told_of(past.changed))}", "", 5)
+    if past.back and past.pins and not past.changed:
+        yield Line("it says what is there now: going back changes nothing", "dim", 5)
+    elif past.back:
         yield from _readiness(past)
 
 
@@ -93,7 +99,8 @@ def _life(past: Past) -> str:
 
 
 def _readiness(past: Past) -> Iterator[Line]:
-    verdict = {True: "ready to go back to", False: "not ready", None: "not known whether it is ready"}[past.ready]
+    ready = "would work, but its checks failed" if past.verified is False else "ready to go back to"
+    verdict = {True: ready, False: "not ready", None: "not known whether it is ready"}[past.ready]
     missing = [each for each in past.findings if each.missing]
     if past.ready and past.findings and past.told:
         verdict += f", as of {past.told:%Y-%m-%d %H:%M}"
@@ -155,8 +162,8 @@ def _checked(chosen: argparse.Namespace, standing: Standing) -> Look:
 
 _ABOUT = """
 The last versions of an environment's file that said something else: who committed
-each, what it pinned, when it was live, whether its checks held, and whether going
-back to it would work right now, or what is missing.
+each, what it pins, when it was live, whether its checks held, what going back to it
+changes now, and whether that would work right now, or what is missing.
 
   trueup history replaydash-production
   trueup history production.yaml --output json

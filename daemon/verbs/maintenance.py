@@ -6,9 +6,9 @@ from datetime import datetime
 from pydantic import TypeAdapter, ValidationError
 
 from daemon import verb
-from daemon.sources import named
 from daemon.verb import Verb
 from daemon.verbs import pins, proposing
+from daemon.verbs.proposing_bad import named
 from desired_state.times import Instant
 
 

@@ -1,7 +1,7 @@
 """What each verb that changes the file makes of its words: edits of pins, and what a person should know. Pure."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -167,15 +167,64 @@ def all_pinned(environment: Environment) -> str:
     return ", ".join(each[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def going_back(versions: Sequence[Version], now: Environment, service: str | None) -> list[Version]:
-    """The good versions, newest first, that would change a pin of the services, or of the one that is named."""
-    return [each for each in versions if each.environment and _differs(each.environment, now, service)]
+@dataclass(frozen=True)
+class Behind:
+    """The good versions that would change a pin."""
+
+    versions: tuple[Version, ...] = ()
+    """Newest first."""
+    left: frozenset[str] = frozenset()
+    """The commits of those that were gone back from already: to take one of them would be a way forward again."""
+    went: Version | None = None
+    """Set: the present pins are a way back themselves, and no version that is known had them before."""
+
+
+def going_back(versions: Sequence[Version], now: Environment, service: str | None) -> Behind:
+    """What going back to each of the versions, newest first, means for the services, or for the one that is named."""
+    good = [(each, each.environment) for each in versions if each.environment]
+    releases = [_released(each, service) for each in (now, *(each for _, each in good))]
+    same = [number for number, (_, then) in enumerate(good) if _said(then, service) == _said(now, service)]
+    found = [(number, each) for number, (each, then) in enumerate(good) if _differs(then, now, service)]
+    left = [each for number, each in found if number < max(same, default=0) or _is_left(releases, number + 1)]
+    brought = good[same[-1]][0] if same else None
+    return Behind(
+        tuple(each for _, each in found),
+        frozenset(each.commit.oid for each in left),
+        brought if brought and _is_way_back(brought) else None,
+    )
+
+
+def _said(environment: Environment, service: str | None) -> Mapping[str, Service]:
+    services = environment.services
+    return {name: each for name, each in services.items() if service in (None, name)}
+
+
+def _released(environment: Environment, service: str | None) -> object:
+    """What runs, without how many of it and since when."""
+    said = _said(environment, service)
+    return {name: (each.task_revision, each.image_tag, each.env) for name, each in said.items()}
+
+
+def _is_left(releases: Sequence[object], number: int) -> bool:
+    """Whether a later version runs what an earlier one ran, and this one does not."""
+    later, release, earlier = releases[:number], releases[number], releases[number + 1 :]
+    return any(each in earlier for each in later if each != release)
+
+
+def _is_way_back(version: Version) -> bool:
+    commit = version.commit
+    return bool(commit.reverts) or commit.subject.startswith(("Roll back ", 'Revert "'))
 
 
 def _differs(then: Environment, now: Environment, service: str | None) -> bool:
-    if service is None:
-        return then.services != now.services
-    return service in then.services and then.services[service] != now.services.get(service)
+    return (service is None or service in then.services) and _said(then, service) != _said(now, service)
+
+
+def another_family(name: str, revision: Revision, running: str) -> tuple[str, ...]:
+    """What a person should know of a revision that is not of the family `running`."""
+    if revision.family in (None, running):
+        return ()
+    return (f"{revision} is of another family: {name} runs {running} now, so this deploys something else into it",)
 
 
 def _edit(service: str, key: str, value: str | int) -> Edit:

@@ -5,40 +5,22 @@ import json
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
-from daemon import commands, plan, settings, verb
+from daemon import plan, settings, verb
 from daemon.plain import one_line
 from daemon.sources import Misused
-from daemon.status import EnvironmentStatus
-from daemon.verbs import proposing_here, proposing_text, proposing_there
+from daemon.verbs import proposing_here, proposing_plan, proposing_text, proposing_there
 from daemon.verbs.proposing_place import Made, Place
+from daemon.verbs.proposing_plan import Planned
 from desired_state.edit import CannotEdit, Edit, Splice, edit
 from desired_state.in_force import Standing
-from desired_state.parse import Invalid, Problem, parse
+from desired_state.parse import Invalid, parse
 from desired_state.repository import checked_branch
 
-_PATIENCE: Final = 4.0
-"""Seconds for one answer of AWS: a person waits for the plan, and may go on without it."""
 _SLUG: Final = 40
 """The longest name that is made of a subject, in characters."""
-
-
-@dataclass(frozen=True)
-class _Planned:
-    """What a pass would make of the new text."""
-
-    statuses: tuple[EnvironmentStatus, ...] = ()
-    problems: tuple[Problem, ...] = ()
-    why_not: str = ""
-    """Why there is no plan."""
-
-    @property
-    def code(self) -> int:
-        """The exit code of `trueup plan`."""
-        return 1 if self.why_not else plan.exit_code(self.statuses, self.problems)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,34 +56,25 @@ def propose(
     except Invalid as error:
         raise Misused(one_line(f"what would be committed is wrong: {error.problems[0]}")) from error
     if content == place.content:
-        return _nothing(chosen, place)
+        return _nothing(chosen, place, environment.environment)
     supposed, problems = place.supposing(environment)
     said = proposing_text.Said(subject, place, content, (*notes, *place.notes))
     if chosen.output == "text":
         proposing_text.show_change(said)
-    planned = _planned(chosen, supposed, problems, standing)
+    planned = proposing_plan.planned(chosen, supposed, problems, standing.environment)
     if chosen.output == "text":
         proposing_text.show_plan(planned.statuses, planned.problems, planned.why_not)
-    branch = _decided(chosen, place, subject, content)
+    hopeless = [] if chosen.dry_run else proposing_plan.hopeless(chosen, planned, standing, environment)
+    branch = None if chosen.yes and hopeless else _decided(chosen, said, hopeless)
+    if branch is None and chosen.yes and hopeless:
+        return _refused(chosen, said, planned, hopeless)
     if branch is None:
         return _left(chosen, said, planned)
     made = place.commit(content, "\n\n".join((subject, *notes)), branch)
     return _told(chosen, said, planned, made, environment.environment)
 
 
-def _planned(
-    chosen: argparse.Namespace, supposed: Standing, problems: tuple[Problem, ...], before: Standing
-) -> _Planned:
-    """AWS that does not answer is no reason not to go back: then there is no plan, and people are told why."""
-    brief = argparse.Namespace(**vars(chosen) | {"aws_timeout": min(chosen.aws_timeout, _PATIENCE)})
-    try:
-        statuses = commands.planned([supposed], lambda _: before.environment, brief)
-    except (Misused, OSError) as error:
-        return _Planned(problems=problems, why_not=one_line(f"{error}"))
-    return _Planned(statuses, problems)
-
-
-def _decided(chosen: argparse.Namespace, place: Place, subject: str, content: bytes) -> str | None:
+def _decided(chosen: argparse.Namespace, said: proposing_text.Said, hopeless: Sequence[str]) -> str | None:
     """The new branch to commit on, empty for the one that is followed; None where nothing is to be done."""
     branch: str = chosen.new_branch or ""
     if chosen.dry_run:
@@ -110,12 +83,16 @@ def _decided(chosen: argparse.Namespace, place: Place, subject: str, content: by
         return branch
     if chosen.output != "text" or not sys.stdin.isatty():
         return None
-    if branch:
-        answer = proposing_text.asked(f"{place.doing(branch)}? [y/N] ").lower()
+    doing = said.place.doing(branch)
+    if hopeless:
+        proposing_text.say(f"{doing}? This would be stalled: {'; '.join(hopeless)}")
+        answer = proposing_text.asked("This would be stalled. Commit all the same? [y/N] ").lower()
+    elif branch:
+        answer = proposing_text.asked(f"{doing}? [y/N] ").lower()
     else:
-        answer = proposing_text.asked(f"{place.doing('')}? [y/N, b: a branch instead] ").lower()
+        answer = proposing_text.asked(f"{doing}? [y/N, b: a branch instead] ").lower()
         if answer == "b":
-            return _named(subject, content)
+            return _named(said.subject, said.content)
     return branch if answer in ("y", "yes") else None
 
 
@@ -132,20 +109,47 @@ def branch_name(subject: str, content: bytes) -> str:
     return f"trueup/{slug or 'change'}-{sha256(content).hexdigest()[:6]}"
 
 
-def _nothing(chosen: argparse.Namespace, place: Place) -> int:
+def _nothing(chosen: argparse.Namespace, place: Place, environment: str) -> int:
     """The file says it already: what is left to do, if anything, is to push."""
+    made = _pushed_again(chosen, place)
     if chosen.output == "json":
-        _write_json("", place.branch, pushed=not place.left, diff="", planned=None)
+        here = (made.commit, made.branch, made.pushed) if made else ("", place.branch, not place.left)
+        _write_json(here, None, None)
     proposing_text.say(f"{place.file} says so already: nothing is committed.")
+    if made:
+        proposing_text.done(made, environment)
+        return 1 if made.trouble else 0
     if place.left:
         proposing_text.say(place.left)
-    return 0
+    return 1 if place.left and not chosen.dry_run and not chosen.no_push else 0
 
 
-def _left(chosen: argparse.Namespace, said: proposing_text.Said, planned: _Planned) -> int:
+def _pushed_again(chosen: argparse.Namespace, place: Place) -> Made | None:
+    """What an earlier run of the same command committed and could not push. None: there is none, or nobody said yes."""
+    if chosen.dry_run or not place.left or not place.is_alone:
+        return None
+    if not chosen.yes:
+        if chosen.output != "text" or not sys.stdin.isatty():
+            return None
+        if proposing_text.asked(f"{place.left}. Push now? [y/N] ").lower() not in ("y", "yes"):
+            return None
+    return place.push_again()
+
+
+def _refused(chosen: argparse.Namespace, said: proposing_text.Said, planned: Planned, hopeless: Sequence[str]) -> int:
+    """Nothing was done, since it cannot work, and nobody has read the plan."""
+    if chosen.output == "json":
+        _write_json(("", chosen.new_branch or said.place.branch, False), said, planned)
+    raise Misused(
+        f"nothing was committed, since this would be stalled: {'; '.join(hopeless)}. Choose something else; to commit "
+        "it all the same, run the command without --yes at a terminal, or edit the file and commit it by hand"
+    )
+
+
+def _left(chosen: argparse.Namespace, said: proposing_text.Said, planned: Planned) -> int:
     """Nothing was done."""
     if chosen.output == "json":
-        _write_json("", chosen.new_branch or said.place.branch, pushed=False, diff=said.diff, planned=planned)
+        _write_json(("", chosen.new_branch or said.place.branch, False), said, planned)
     if chosen.dry_run:
         return planned.code
     if chosen.output != "text" or not sys.stdin.isatty():
@@ -156,24 +160,26 @@ def _left(chosen: argparse.Namespace, said: proposing_text.Said, planned: _Plann
     return 1
 
 
-def _told(
-    chosen: argparse.Namespace, said: proposing_text.Said, planned: _Planned, made: Made, environment: str
-) -> int:
+def _told(chosen: argparse.Namespace, said: proposing_text.Said, planned: Planned, made: Made, environment: str) -> int:
     if chosen.output == "json":
-        _write_json(made.commit, made.branch, pushed=made.pushed, diff=said.diff, planned=planned)
+        _write_json((made.commit, made.branch, made.pushed), said, planned)
     proposing_text.done(made, environment)
     return 1 if made.trouble else 0
 
 
-def _write_json(commit: str, branch: str, *, pushed: bool, diff: str, planned: _Planned | None) -> None:
+def _write_json(made: tuple[str, str, bool], said: proposing_text.Said | None, planned: Planned | None) -> None:
+    """For programs. `made`: the commit, empty where there is none, its branch, and whether it was pushed."""
     shown = None
     if planned is not None and not planned.why_not:
         shown = json.loads(plan.as_json(planned.statuses, planned.problems))
+    commit, branch, pushed = made
     told = {
+        "title": one_line(said.subject) if said else None,
+        "notes": [one_line(note) for note in said.notes] if said else [],
         "commit": commit or None,
         "branch": branch,
         "pushed": pushed,
-        "diff": diff,
+        "diff": said.diff if said else "",
         "plan": shown,
         "no_plan": planned.why_not if planned and planned.why_not else None,
     }

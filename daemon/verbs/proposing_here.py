@@ -30,6 +30,10 @@ class Here:
     push: bool
     unpushed: tuple[str, ...]
     notes: tuple[str, ...]
+    followed: str
+    """The branch that a daemon follows, as far as is known here."""
+    again: str
+    """The new branch that an earlier run made and could not push; empty where there is none."""
 
     @property
     def file(self) -> str:
@@ -54,9 +58,20 @@ class Here:
     @property
     def left(self) -> str:
         """Commits of before that were not pushed."""
+        if self.again:
+            return f"{self.again} is in this folder only"
         if not self.unpushed:
             return ""
         return f"{_counted(len(self.unpushed))} in this folder and not in {self.tree.upstream} yet; git push"
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether the commits of before change this file only."""
+        return self.push and (bool(self.again) or work_tree.touches_only(self.tree))
+
+    def push_again(self) -> Made:
+        """With the person's own git."""
+        return self._pushed(work_tree.head(self.tree), self.again)
 
     def doing(self, branch: str) -> str:
         """The question."""
@@ -86,9 +101,10 @@ class Here:
         return self._pushed(made, branch)
 
     def _pushed(self, commit: str, branch: str) -> Made:
-        on, back = branch or self.tree.branch, self.tree.branch if branch else ""
+        on, back = branch or self.tree.branch, self.tree.branch if branch and not self.again else ""
         remote = work_tree.remote_of(self.tree) if branch else self.tree.remote
-        only_here = Made(commit, on, on, pushed=False, is_new=bool(branch), back=back)
+        aside = "" if branch else _aside(self.tree, self.followed)
+        only_here = Made(commit, on, on, pushed=False, is_new=bool(branch), back=back, aside=aside)
         if not self.push or not remote:
             return only_here
         try:
@@ -96,7 +112,7 @@ class Here:
         except Failed:
             return replace(only_here, trouble=self._how_on(branch, remote))
         target = branch or self.tree.followed
-        return Made(commit, target, f"{remote}/{target}", pushed=True, is_new=bool(branch), back=back)
+        return replace(only_here, branch=target, shown=f"{remote}/{target}", pushed=True)
 
     def _how_on(self, branch: str, remote: str) -> str:
         start = f"{remote} did not take it, as git says above. It is in this folder, on {branch or self.branch}. "
@@ -121,7 +137,14 @@ def place(chosen: argparse.Namespace, standing: Standing) -> Here:
         ) from None
     if hindered:
         raise Misused(f"{named} cannot be committed: {hindered}")
+    aside = "" if chosen.new_branch else _aside(tree, chosen.branch)
+    if aside and chosen.yes and not chosen.dry_run:
+        raise Misused(
+            f"nothing was done, since this folder is on {tree.branch}, which production does not follow. {aside}; or "
+            "--new-branch NAME for a pull request, or --branch NAME where the daemon follows another branch"
+        )
     notes = [] if chosen.no_push or chosen.dry_run else _refreshed(tree)
+    notes += [f"this folder is on {tree.branch}. {aside}"] if aside else []
     if behind := work_tree.behind(tree):
         told = f"{_counted(behind)} in {tree.upstream} and not in this folder yet; git pull --rebase, then again"
         if not chosen.no_push and not chosen.dry_run:
@@ -129,7 +152,16 @@ def place(chosen: argparse.Namespace, standing: Standing) -> Here:
         notes.append(told)
     unpushed = tuple(work_tree.unpushed(tree))
     notes += [f"pushed with it, since it is here alone: {one_line(each, 120)}" for each in unpushed]
-    return Here(standing, tree, file.read_bytes(), not chosen.no_push, unpushed, tuple(notes))
+    again = chosen.new_branch if chosen.new_branch == tree.branch and not tree.remote else ""
+    return Here(standing, tree, file.read_bytes(), not chosen.no_push, unpushed, tuple(notes), chosen.branch, again)
+
+
+def _aside(tree: WorkTree, followed: str) -> str:
+    """How a commit here comes to count, where the branch is not the one that is followed; else empty."""
+    goes_to = tree.followed or tree.branch
+    if goes_to == followed:
+        return ""
+    return f"The daemon follows {followed}: git switch {followed}, or push {goes_to} and open a pull request"
 
 
 def _refreshed(tree: WorkTree) -> list[str]:

@@ -23,6 +23,8 @@ class Made:
     """Whether the branch was made for it, so that it counts only once that is merged."""
     back: str = ""
     """The branch that was checked out before; empty where that is as it was."""
+    aside: str = ""
+    """How it comes to count where it is on a branch that is not followed; empty where it is on the one that is."""
     trouble: str = ""
     """Why it was not pushed though it should be, and how to go on; empty where all went well."""
 
@@ -57,6 +59,13 @@ class Place(Protocol):
     @property
     def left(self) -> str:
         """What is still to be done where the file says it all already; empty where there is nothing."""
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether what is left to push changes this file only."""
+
+    def push_again(self) -> Made:
+        """Push what is left. The trouble of it says why it was not taken."""
 
     def doing(self, branch: str) -> str:
         """What would be done, as a question without its mark. `branch`: a new one; empty for the one there is."""

@@ -88,6 +88,8 @@ def done(made: Made, environment: str) -> None:
         say(f"It counts once {made.branch} is merged: open a pull request.")
         if made.back:
             say(f"This folder is on {made.branch} now; back: git switch {made.back}")
+    elif made.aside:
+        say(f"{made.aside}.")
     elif made.pushed:
         say(f"To follow it: trueup wait {environment} --commit {made.commit[:12]}")
 

@@ -54,6 +54,15 @@ class There:
         """The newest good version."""
         return self.versions[0].content
 
+    @property
+    def is_alone(self) -> bool:
+        """Nothing is left to push: a commit is made only with its push."""
+        return False
+
+    def push_again(self) -> Made:
+        """There is nothing to push."""
+        return Made(self.found.head, self.branch, self.file, pushed=True, is_new=False)
+
     def doing(self, branch: str) -> str:
         """The question."""
         if branch:
@@ -70,9 +79,10 @@ class There:
     def commit(self, content: bytes, message: str, branch: str) -> Made:
         """As the person whose git this is."""
         target = branch or self.branch
-        words = (self.found.head, self.standing.file, content, message, _author(), target)
+        author, committer = _who()
+        words = (self.found.head, self.standing.file, content, message, author, target)
         try:
-            made = proposal.push(self.repository, *words)
+            made = proposal.push(self.repository, *words, committer)
         except (Moved, NotAllowed, Unreachable, Damaged) as error:
             raise Misused(self._why(error, branch)) from error
         return Made(made, target, f"{target} of {self.repository.shown}", pushed=True, is_new=bool(branch))
@@ -97,7 +107,7 @@ def place(chosen: argparse.Namespace, standing: Standing) -> There:
     if chosen.no_push:
         raise Misused("--no-push commits in a folder of yours only; name the file in it, without --repository")
     if not chosen.dry_run:
-        _author()
+        _who()
     followed, _ = source(chosen)
     found = followed.poll()
     now = next((each for each in found.standings if each.file == standing.file), None)
@@ -120,9 +130,11 @@ def _content(repository: Repository, head: str, file: str) -> bytes:
     return repository.read(blob) if blob is not None and blob.is_plain and blob.size <= LARGEST else b""
 
 
-def _author() -> Author:
+def _who() -> tuple[Author, Author]:
+    """Who writes the change, and who commits it: mostly the same."""
     name, email = work_tree.identity(Path.cwd())
     if not name.strip() or not email.strip():
         how = 'git config --global user.name "Ann Example"; git config --global user.email ann@example.com'
         raise Misused(f"git does not know who commits; tell it: {how}")
-    return Author(name, email)
+    commits = work_tree.identity(Path.cwd(), "committer")
+    return Author(name, email), Author(commits[0].strip() or name, commits[1].strip() or email)

@@ -1,26 +1,32 @@
 """`trueup restart` and `trueup shutdown`: new tasks for a service, or none at all, as a commit."""
 
 import argparse
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from daemon import verb
 from daemon.plain import one_line
-from daemon.sources import named, service_of
+from daemon.sources import service_of
 from daemon.verb import Verb
 from daemon.verbs import pins, proposing
+from daemon.verbs.proposing_bad import named
+from daemon.verbs.proposing_plan import PATIENCE
 from daemon.wiring import place
 from desired_state.model import Environment
 from reconcilers.aws import Connection, sentence
+
+# A pass acts only two seconds after the instant, since AWS services share no clock; a plan must show it at once.
+_MARGIN: Final = timedelta(seconds=2)
 
 
 def restart(chosen: argparse.Namespace) -> int:
     """`trueup restart`."""
     standing = named(chosen)
     service_of(standing.environment, chosen.service)
-    now, note = _now(standing.environment, chosen.aws_timeout)
-    made = pins.restart(standing.environment, chosen.service, now)
+    now, note = _now(standing.environment, min(chosen.aws_timeout, PATIENCE) / 2)
+    made = pins.restart(standing.environment, chosen.service, due(now))
     return proposing.propose(chosen, standing, made.edits, made.subject, (*note, *made.notes))
 
 
@@ -29,6 +35,11 @@ def shutdown(chosen: argparse.Namespace) -> int:
     standing = named(chosen)
     made = pins.shutdown(standing.environment, chosen.service)
     return proposing.propose(chosen, standing, made.edits, made.subject, made.notes)
+
+
+def due(now: datetime) -> datetime:
+    """The instant to write so that a restart is due at once: AWS tells its time in whole seconds. Pure."""
+    return now.replace(microsecond=0) - _MARGIN
 
 
 def _now(environment: Environment, timeout: float) -> tuple[datetime, tuple[str, ...]]:

@@ -2,22 +2,30 @@
 
 import argparse
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 from daemon import verb
 from daemon.past import Past, read
 from daemon.plain import one_line
-from daemon.sources import Misused, named, service_of, version_at, versions_of
+from daemon.refusals import by_account
+from daemon.sources import Misused, service_of, version_at, versions_of
 from daemon.verb import Verb
-from daemon.verbs import client, pins, proposing
+from daemon.verbs import client, last_verified, pins, proposing
 from daemon.verbs.client import Unreached
 from daemon.verbs.history import PAGE
 from daemon.verbs.pins import SHORT, Pins
+from daemon.verbs.proposing_bad import named
+from daemon.wiring import place
 from desired_state.history import Version
 from desired_state.in_force import Standing
+from desired_state.model import Environment
+from desired_state.revision import Revision
+from reconcilers.aws import Connection
+from reconcilers.ecs_reads import EcsReads
+from reconcilers.ecs_records import family_of
+from reconcilers.one_off import TROUBLE
 
-_MOST_SHOWN: Final = 5
 _COMMIT: Final = re.compile("[0-9a-f]{7,64}")
 
 
@@ -35,12 +43,27 @@ def _named(chosen: argparse.Namespace, standing: Standing, word: str) -> Pins:
         return pins.back_to_version(now, version, chosen.service)
     service = chosen.service or pins.only_service(now)
     if revision := pins.revision_of(word):
-        return pins.back_to_revision(now, service, revision)
+        made = pins.back_to_revision(now, service, revision)
+        return Pins(made.edits, made.subject, (*_family(chosen, now, service, revision), *made.notes))
     made = pins.back_to_tag(now, service, word)
     if not is_id:
         return made
     note = f"no commit {one_line(word[:12])} of the file is known here, so it is taken for an image tag"
     return Pins(made.edits, made.subject, (note, *made.notes))
+
+
+def _family(chosen: argparse.Namespace, now: Environment, name: str, revision: Revision) -> tuple[str, ...]:
+    """A word where the revision is of another family than the service runs. What AWS does not tell, the plan says."""
+    if revision.family is None:
+        return ()
+    service, connection = now.services[name], Connection(place(now), timeout=chosen.aws_timeout)
+    try:
+        if by_account(now, connection):
+            return ()
+        running = EcsReads(connection).service((service.cluster, service.service)).task_definition
+    except TROUBLE:
+        return ()
+    return pins.another_family(name, revision, family_of(running))
 
 
 def _version(chosen: argparse.Namespace, standing: Standing, word: str) -> Version | None:
@@ -56,18 +79,20 @@ def _last_verified(chosen: argparse.Namespace, standing: Standing) -> Pins:
     now = standing.environment
     if chosen.service is not None:
         service_of(now, chosen.service)
-    candidates = pins.going_back(versions_of(chosen, standing), now, chosen.service)
-    if not candidates:
+    behind = pins.going_back(versions_of(chosen, standing), now, chosen.service)
+    if not behind.versions:
         raise Misused(
             f"no earlier version of {standing.file} pins anything else; name a revision or an image tag with --to"
         )
     known, why = _known(chosen.daemon, now.environment)
-    version = next((each for each in candidates if (past := known.get(each.commit.oid)) and past.verified), None)
-    if version is None:
-        raise Misused(_choice(why or "of the versions that the daemon knows, none was verified", candidates, known))
-    made = pins.back_to_version(now, version, chosen.service)
-    notes = ("this is the last version that was verified", *_hindered(known[version.commit.oid]), *made.notes)
-    return Pins(made.edits, made.subject, notes)
+    found = None if behind.went else last_verified.choice(behind, known, chosen.service)
+    if found is None:
+        went = behind.went and behind.went.commit
+        why = f"you went back already, by {went.oid[:SHORT]} ({one_line(went.subject, 80)})" if went else why
+        why = why or last_verified.none_verified(behind, known, now)
+        raise Misused(last_verified.to_choose(why, behind, known, chosen.service))
+    made = pins.back_to_version(now, found.version, chosen.service)
+    return Pins(made.edits, made.subject, (*found.notes, *made.notes))
 
 
 def _known(address: str, environment: str) -> tuple[Mapping[str, Past], str]:
@@ -83,33 +108,10 @@ def _known(address: str, environment: str) -> tuple[Mapping[str, Past], str]:
     return {each.commit: each for each in versions}, ""
 
 
-def _hindered(past: Past) -> Iterator[str]:
-    """Why going back to it would not work now."""
-    if past.ready is False:
-        yield from (
-            f"going back to it fails now: {each.entry}: {each.message}" for each in past.findings if each.missing
-        )
-
-
-def _choice(why: str, candidates: Sequence[Version], known: Mapping[str, Past]) -> str:
-    """Why no version can be chosen here, and those that a person may choose from."""
-    first = f"{why}\nName the version to go back to with --to. The last ones are:"
-    return "\n".join((first, *(line for each in candidates[:_MOST_SHOWN] for line in _lines(each, known))))
-
-
-def _lines(version: Version, known: Mapping[str, Past]) -> Iterator[str]:
-    commit, past = version.commit, known.get(version.commit.oid)
-    told = [pins.all_pinned(version.environment)] if version.environment else []
-    told += ["its checks failed"] if past and past.verified is False else []
-    told += ["not ready"] if past and past.ready is False else []
-    yield f"  {commit.oid[:SHORT]}  {commit.at:%Y-%m-%d %H:%M} UTC  {one_line(commit.subject, 45)}"
-    yield f"            {one_line('; '.join(told), 66)}"
-
-
 _ABOUT = """
 Go back to former pins: edits the file, shows change and plan, and commits.
 
-  trueup rollback production.yaml                       the last verified version
+  trueup rollback production.yaml                       the last verified, ready version
   trueup rollback production.yaml --to 4f2c9e1a         the services as of a commit
   trueup rollback production.yaml api --to 122          a revision, without overlay
   trueup rollback production.yaml api --to v20240224    an image tag or a digest

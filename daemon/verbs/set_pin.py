@@ -4,9 +4,10 @@ import argparse
 
 from daemon import verb
 from daemon.refusals import by_account
-from daemon.sources import Misused, named, service_of
+from daemon.sources import Misused, service_of
 from daemon.verb import Verb
 from daemon.verbs import proposing, set_words
+from daemon.verbs.proposing_bad import named
 from daemon.verbs.set_words import Laid, Wish
 from daemon.wiring import place
 from desired_state.model import Environment, Service

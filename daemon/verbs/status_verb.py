@@ -27,7 +27,7 @@ _PACE: Final = 2.0  # seconds between two looks of --watch
 
 def status(chosen: argparse.Namespace) -> int:
     """`trueup status`."""
-    name = client.name_of(chosen.environment) if chosen.environment else None
+    name = client.name_of(chosen.environment, chosen.daemon) if chosen.environment else None
     if chosen.watch and sys.stdout.isatty() and chosen.output == "text":
         _redrawn(chosen.daemon, name)
     if chosen.watch:

@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import select
+import socket
 import subprocess
 import sys
 import time
@@ -20,6 +21,7 @@ from tests.end_to_end.world import ENVIRONMENT, FILE, World, api, world
 ROOT = Path(__file__).parents[2]
 BEFORE = api("task_revision: 124  # why", "desired_count: 4")
 BACK = "services.api.task_revision=123"
+GONE = "services.api.task_revision=999"
 IDENTITY = "[user]\n\tname = Ann\n\temail = ann@example.test\n"
 
 
@@ -178,6 +180,7 @@ def test_for_a_script_it_is_json(team: Team) -> None:
     assert "+    task_revision: 123  # why" in told["diff"].splitlines()
     assert told["plan"]["result"] == "drift"
     assert told["no_plan"] is None
+    assert (looked["title"], looked["notes"]) == (f"Pin {BACK}", [])
 
 
 def test_a_new_branch_is_pushed_for_a_pull_request(team: Team) -> None:
@@ -210,13 +213,30 @@ def test_a_commit_without_a_push(team: Team) -> None:
     assert team.head() == before
 
 
-def test_a_branch_that_goes_nowhere_is_committed_to_and_that_is_said(team: Team) -> None:
-    team.git("switch", "--quiet", "--no-track", "--create", "alone")
+@pytest.mark.parametrize("pushed", [True, False], ids=["with a branch over there", "that goes nowhere"])
+def test_a_branch_that_is_not_followed_is_not_committed_to_unasked(team: Team, pushed: bool) -> None:
+    team.git("switch", "--quiet", "--no-track", "--create", "fix/oncall")
+    if pushed:
+        team.git("push", "--quiet", "--set-upstream", "origin", "fix/oncall")
+    before = team.state()
 
     done = team.pin(FILE, BACK, "--yes")
 
-    assert done.returncode == 0
-    assert "committed to alone, not pushed" in done.stderr
+    assert (done.returncode, team.state()) == (1, before)
+    assert "The daemon follows main: git switch main, or push fix/oncall and open a pull request" in done.stderr
+    assert "--branch NAME" in done.stderr
+    assert "The daemon follows main" in team.pin(FILE, BACK, "--dry-run").stdout
+    assert team.pin(FILE, BACK, "--yes", "--branch", "fix/oncall").returncode == 0
+
+
+def test_a_person_at_a_terminal_is_told_that_a_branch_is_not_followed(team: Team) -> None:
+    team.git("switch", "--quiet", "--no-track", "--create", "fix/oncall")
+
+    code, shown = at_a_terminal(team, FILE, BACK, answers=("y",))
+
+    assert code == 0
+    after = " ".join(shown.partition("committed to fix/oncall, not pushed.")[2].split())
+    assert after == "The daemon follows main: git switch main, or push fix/oncall and open a pull request."
 
 
 def test_commits_that_are_here_alone_are_named_before_they_are_pushed_too(team: Team) -> None:
@@ -328,8 +348,35 @@ def test_a_push_that_is_refused_says_what_is_here_and_how_to_go_on(team: Team) -
     for part in ("main is protected", "did not take it", "git push origin HEAD:refs/heads/NAME", "git reset --keep"):
         assert part in done.stderr, part
     again = team.pin(FILE, BACK, "--yes")
-    assert again.returncode == 0
-    assert "1 commit is in this folder and not in origin/main yet; git push" in again.stderr
+    assert again.returncode == 1
+    assert "main is protected" in again.stderr, "it has tried to push again"
+    assert "1 commit is in this folder and not in origin/main yet; git push" in team.pin(FILE, BACK, "--dry-run").stderr
+    (team.forge / "hooks" / "pre-receive").unlink()
+    last = json.loads(team.pin(FILE, BACK, "--yes", "--output", "json").stdout)
+    assert (last["pushed"], last["commit"]) == (True, team.head())
+
+
+def test_a_new_branch_that_was_refused_is_pushed_by_the_same_command(team: Team) -> None:
+    team.hook(team.forge, "pre-receive", "exit 1")
+    again = (FILE, BACK, "--yes", "--new-branch", "go-back")
+    assert [team.pin(*again).returncode for _ in range(2)] == [1, 1]
+    (team.forge / "hooks" / "pre-receive").unlink()
+
+    done = team.pin(*again)
+
+    assert (done.returncode, team.head("go-back")) == (0, team.git("rev-parse", "HEAD")), done.stderr
+
+
+def test_what_else_is_here_alone_is_not_pushed_for_a_file_that_says_so_already(team: Team) -> None:
+    (team.mine / "other.txt").write_text("x")
+    team.git("add", "-A")
+    team.git("commit", "--quiet", "-m", "Half an idea")
+    before = team.head()
+
+    done = team.pin(FILE, "services.api.task_revision=124", "--yes")
+
+    assert (done.returncode, team.head()) == (1, before)
+    assert "1 commit is in this folder and not in origin/main yet; git push" in done.stderr
 
 
 def test_a_forge_that_does_not_answer_leaves_the_commit_here(team: Team) -> None:
@@ -350,8 +397,22 @@ def test_aws_that_is_out_of_reach_blocks_no_way_back(team: Team, place: str) -> 
     done = team.pin(FILE, BACK, "--yes", **how) if place == "here" else team.pin_there(BACK, "--yes", **how)
 
     assert done.returncode == 0, done.stderr
+    assert "The plan could not be made: AWS did not answer" in done.stdout
+    assert "retrying" not in done.stdout
     assert "The file can be changed all the same" in done.stdout
     assert "task_revision: 123" in team.at_the_forge()
+
+
+def test_an_aws_that_hangs_is_not_waited_for_long(team: Team) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as silent:  # it takes what comes, and says nothing
+        begun = time.monotonic()
+        how = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{silent.getsockname()[1]}", "TRUEUP_AWS_TIMEOUT": "3"}
+        done = team.pin(FILE, BACK, "--dry-run", "--output", "json", **how)
+
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["plan"]) == (1, None)
+    assert "AWS did not answer" in told["no_plan"]
+    assert time.monotonic() - begun < 2 * 3 + 6, "two time-outs, the pauses between the tries, and the start"
 
 
 def test_no_credentials_block_no_way_back(team: Team) -> None:
@@ -439,13 +500,37 @@ def test_b_makes_a_branch_with_a_name_of_its_own(team: Team) -> None:
     assert team.head() == main
 
 
-def test_what_would_stall_is_shown_and_no_is_still_the_answer_by_default(team: Team) -> None:
+@pytest.mark.parametrize(("answer", "code"), [("", 1), ("y", 0)])
+def test_what_would_stall_is_shown_and_no_is_still_the_answer_by_default(team: Team, answer: str, code: int) -> None:
     before = team.state()
 
-    code, shown = at_a_terminal(team, FILE, "services.api.task_revision=999", answers=("",))
+    ended, shown = at_a_terminal(team, FILE, GONE, answers=(answer,))
 
-    assert "stalled" in shown
-    assert (code, team.state()) == (1, before)
+    assert "This would be stalled. Commit all the same? [y/N] " in shown
+    assert "b: a branch" not in shown
+    assert (ended, team.state() == before) == (code, code == 1)
+
+
+@pytest.mark.parametrize("place", ["here", "there"])
+def test_what_would_stall_is_not_committed_unread(team: Team, place: str) -> None:
+    before = team.state()
+
+    done = (team.pin if place == "here" else team.pin_there)(*([FILE] if place == "here" else []), GONE, "--yes")
+
+    assert (done.returncode, team.state()) == (1, before)
+    assert "nothing was committed, since this would be stalled: service api: " in done.stderr
+    assert "commit it by hand" in done.stderr
+
+
+def test_what_was_stalled_so_before_holds_nobody_up(team: Team) -> None:
+    (team.mine / FILE).write_text(BEFORE.replace("124", "999"))
+    team.git("commit", "--quiet", "-am", "Break it")
+    team.git("push", "--quiet")
+
+    assert team.pin(FILE, "services.api.desired_count=3", "--yes").returncode == 0
+    other = team.pin(FILE, "services.api.task_revision=998", "--yes")
+    assert other.returncode == 1, other.stdout
+    assert team.pin(FILE, BACK, "--yes").returncode == 0, "that is the way back"
 
 
 # --- by name, in the repository
@@ -480,6 +565,16 @@ def test_by_name_on_a_new_branch_and_the_same_again_is_the_same(team: Team) -> N
     assert team.head() == main
     assert other.returncode == 1
     assert "there is a branch go/back already, with something else" in other.stderr
+
+
+def test_by_name_it_is_committed_by_whom_the_environment_names(team: Team) -> None:
+    who = {"GIT_AUTHOR_NAME": "Bea", "GIT_AUTHOR_EMAIL": "bea@example.test", "GIT_COMMITTER_NAME": "A bot"}
+
+    done = team.pin_there(BACK, "--yes", **who)
+
+    assert done.returncode == 0, done.stderr
+    told = team.git("log", "-1", "--format=%an <%ae> %cn <%ce>", "main", at=team.forge)
+    assert told == "Bea <bea@example.test> A bot <ann@example.test>"
 
 
 def test_nobody_commits_without_a_name(team: Team) -> None:

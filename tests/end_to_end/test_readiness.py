@@ -150,7 +150,14 @@ def test_people_read_the_versions_from_the_daemon(past: World, daemon: Daemon) -
         "Say more",
         "Release 123 | with\\x1b[31m colour",
     ]
-    for part in ("api 124 → 123, api env LOG_LEVEL", "api image nothing → gone", "live since", "by Ann"):
+    for part in (
+        "pins api 123 1 env; database postgres",
+        "going back changes: api 124 → 123, api env LOG_LEVEL",
+        "pins api 123 gone; database postgres",
+        "going back changes: api 124 → 122",
+        "live since",
+        "by Ann",
+    ):
         assert part in done.stdout, part
     assert f"not ready: service api: image {API}:gone is not in ECR any more" in done.stdout
     assert f"to take the services back: trueup rollback {ENVIRONMENT} --to COMMIT" in done.stdout
@@ -180,7 +187,11 @@ def test_scripts_read_the_same_with_a_daemon_and_without(past: World, daemon: Da
         "Release 123 | with\\x1b[31m colour",
         "Release 122",
     ]
-    assert versions[1]["changed"] == ["api 124 → 123, api env LOG_LEVEL"]
+    assert versions[1]["changed"] == [
+        {"entry": "service api", "key": "task_revision", "before": "124", "after": "123"},
+        {"entry": "service api", "key": "env.LOG_LEVEL", "before": None, "after": None},
+    ]
+    assert {"entry": "service api", "key": "task_revision", "value": "122"} in versions[3]["pins"]
     assert [bool(each["live_since"]) for each in versions] == [way == "daemon", False, False, False]
     assert f"image {API}:gone" in versions[2]["findings"][0]["message"]
     assert past.writes() == []

@@ -1,11 +1,13 @@
 """`trueup revisions`, `trueup images`, and `trueup explain` without a daemon: one look at AWS, which writes nothing."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from daemon import cli
 from rehearsal.replaydash_names import API_RELEASES, LIVE_REVISION, LIVE_TAG, PASSWORD, PREVIOUS_REVISION, PREVIOUS_TAG
 from tests.end_to_end.world import ENVIRONMENT, FILE, SERVICE, World, production, world
 
@@ -88,7 +90,23 @@ def test_images_for_people_fit_80_columns_and_say_what_to_type(still: World) -> 
     lines = told.stdout.splitlines()
     assert max(map(len, lines)) <= 80
     assert sum("RUNS NOW" in line for line in lines) == 1
-    assert lines[-1] == f"To run another: trueup rollback {FILE} api --to {PREVIOUS_TAG}"
+    assert lines[-1] == f"For example: trueup rollback {FILE} api --to {PREVIOUS_TAG}"
+
+
+def test_images_that_are_too_wide_for_a_terminal_have_their_notes_below(
+    still: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(still.folder)
+    for name, value in (still.environ | {"FORCE_COLOR": "1", "TERM": "xterm", "COLUMNS": "70"}).items():
+        monkeypatch.setenv(name, value)
+
+    assert cli.run(("images", FILE, "api")) == 0
+
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+    lines = [line.rstrip() for line in plain.splitlines()]
+    assert max(map(len, lines)) <= 70
+    (at,) = (number for number, line in enumerate(lines) if line == "    RUNS NOW")
+    assert lines[at - 1].startswith(LIVE_TAG)
 
 
 @pytest.mark.parametrize(

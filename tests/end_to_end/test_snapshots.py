@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from daemon import cli
 from rehearsal.replaydash_names import DATABASE, MANUAL_SNAPSHOT, PASSWORD, SNAPSHOT
 from tests.end_to_end.inside import Inside
 from tests.end_to_end.restores import (
@@ -74,6 +75,21 @@ def test_for_people_it_says_which_can_be_restored_and_what_to_write(shared: Worl
     for part in ("Point in time", "7 days", f"instance: {INSTANCE}", f"like: {DATABASE}"):
         assert part in done.stdout, part
     assert PASSWORD not in done.stdout
+
+
+def test_in_a_terminal_it_fits_80_columns_and_names_are_whole(
+    shared: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(shared.folder)
+    for name, value in (shared.environ | {"FORCE_COLOR": "1", "TERM": "dumb", "COLUMNS": "80"}).items():
+        monkeypatch.setenv(name, value)
+
+    assert cli.run(("snapshots", "production.yaml", "postgres")) == 0
+
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert max(map(len, lines)) <= 80
+    assert {SNAPSHOT, MANUAL_SNAPSHOT} <= set(lines)
+    assert sum("ago; can be restored" in line for line in lines) == 8
 
 
 @pytest.mark.parametrize(

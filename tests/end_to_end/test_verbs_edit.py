@@ -199,23 +199,66 @@ def test_without_a_target_it_goes_to_the_last_version_that_was_verified(replayda
     assert replaydash.settled_on("124")
 
 
-def test_a_verified_version_that_is_not_ready_is_chosen_and_said(replaydash: World) -> None:
-    good, _, now = (replaydash.git.commit(TEXT.replace("124 ", f"{each} ")) for each in (121, 122, 123))
+def test_a_verified_version_that_is_not_ready_is_skipped_and_said(replaydash: World) -> None:
+    good, old, now = (replaydash.git.commit(TEXT.replace("124 ", f"{each} ")) for each in (121, 122, 123))
     missing = {"entry": "service api", "message": "the image is gone", "missing": True}
     told = [
         {"commit": now, "verified": True},
-        {"commit": good, "verified": True, "ready": False, "findings": [missing]},
+        {"commit": old, "verified": True, "ready": False, "findings": [missing]},
+        {"commit": good, "verified": True, "ready": True},
     ]
 
+    with knowing(told[:2]) as address:
+        none = verb(replaydash, "rollback", "--daemon", address, code=1)
     with knowing(told) as address:
         done = verb(replaydash, "rollback", "--daemon", address)
 
+    assert "of the versions that were verified, none is ready" in none.stderr
     assert changed(replaydash)[1:] == ["+    task_revision: 121   # since Tuesday"]
-    assert "going back to it fails now: service api: the image is gone" in done.stdout
+    assert "this is the last version that was verified and can be gone back to" in done.stdout
+    assert f"skipped {old[:8]}" in done.stdout
+    assert "not ready: service api: the image is gone" in done.stdout
+
+
+def test_a_second_rollback_goes_further_back_and_never_forward(replaydash: World) -> None:
+    commits = [replaydash.git.commit(TEXT.replace("124 ", f"{each} ")) for each in (121, 122, 123)]
+    told: list[dict[str, object]] = [{"commit": each, "verified": True, "ready": True} for each in commits]
+
+    with knowing(told) as address:
+        for to in ("122", "121"):
+            done = verb(replaydash, "rollback", "--daemon", address)
+            assert changed(replaydash)[1:] == [f"+    task_revision: {to}   # since Tuesday"]
+        no_more = verb(replaydash, "rollback", "--daemon", address, code=1)
+
+    assert "it was gone back from already" in done.stdout
+    assert "there is no version further back" in no_more.stderr
+
+
+def test_after_a_revision_that_was_no_pin_before_a_person_chooses(replaydash: World) -> None:
+    good = replaydash.git.commit(TEXT, "Release 124")
+    verb(replaydash, "rollback", "api", "--to", "122")
+
+    with knowing([{"commit": good, "verified": True, "ready": True}]) as address:
+        done = verb(replaydash, "rollback", "api", "--daemon", address, code=1)
+
+    assert "you went back already, by" in done.stderr
+    assert "--to" in done.stderr
+
+
+def test_a_revision_of_another_family_is_warned_of(replaydash: World) -> None:
+    replaydash.git.commit(TEXT)
+
+    other, own = (
+        replaydash.trueup("rollback", str(replaydash.git.folder / FILE), "api", "--to", to, "--dry-run").stdout
+        for to in (f"{WORKER}:58", f"{SERVICE}:122")
+    )
+
+    assert f"{WORKER}:58 is of another family: api runs {SERVICE} now" in " ".join(other.split())
+    assert "another family" not in own
 
 
 def test_where_nobody_knows_which_was_verified_a_person_chooses(replaydash: World) -> None:
-    commits = [replaydash.git.commit(TEXT.replace("124 ", f"{each} "), f"Pin {each}") for each in range(118, 125)]
+    commits = [replaydash.git.commit(TEXT.replace("124 ", f"{each} "), f"Pin {each}") for each in range(120, 125)]
     before = [{"commit": commits[-2], "verified": False, "ready": False}]
 
     alone = verb(replaydash, "rollback", "--daemon", NOBODY, code=1)
@@ -225,16 +268,17 @@ def test_where_nobody_knows_which_was_verified_a_person_chooses(replaydash: Worl
         other = verb(replaydash, "rollback", "--daemon", address, code=1)
 
     assert "no daemon answers at http://127.0.0.1:1" in alone.stderr
-    assert "of the versions that the daemon knows, none was verified" in unsure.stderr
-    assert "api 123, worker 58; its checks failed; not ready" in unsure.stderr
+    assert "of the versions that the daemon knows, none was verified; the file has no `verify`, so" in unsure.stderr
+    assert "its checks failed; not ready; api 123, worker 58" in unsure.stderr.splitlines()[-1]
     assert f"has no environment {ENVIRONMENT} (it has staging)" in other.stderr
-    for done in (alone, unsure, other):
+    newest = [each[:8] for each in commits[-2::-1]]
+    for done, order in ((alone, newest), (unsure, [*newest[1:], newest[0]]), (other, newest)):
         lines = done.stderr.splitlines()
         assert "Name the version to go back to with --to" in lines[1]
-        assert [line.split()[0] for line in lines[2::2]] == [each[:8] for each in commits[-2:-7:-1]]
-        assert "Pin 123" in lines[2]
-        assert "api 123, worker 58" in lines[3]
+        assert [line.split()[0] for line in lines[2::2]] == order
         assert all(len(line) <= 80 for line in lines[1:])
+    assert "Pin 123" in alone.stderr.splitlines()[2]
+    assert "api 123, worker 58" in alone.stderr.splitlines()[3]
     assert replaydash.git.run("rev-parse", "HEAD") == commits[-1]
 
 
@@ -271,8 +315,12 @@ def test_a_restart_replaces_every_task(replaydash: World) -> None:
     daemon = replaydash.following(TEXT)
     before = replaydash.primary(WORKER)
 
-    verb(replaydash, "restart", "worker")
+    looked = replaydash.trueup("restart", str(replaydash.git.folder / FILE), "worker", "--dry-run")
+    done = verb(replaydash, "restart", "worker")
 
+    assert looked.returncode == 2, looked.stdout
+    for shown in (looked, done):
+        assert "service worker: restart" in shown.stdout
     (old, new) = changed(replaydash)
     at = new.partition("restarted_at: ")[2].partition("}")[0]
     assert new == f"+{old[1:].replace('}', f', restarted_at: {at}}}')}"
@@ -280,6 +328,16 @@ def test_a_restart_replaces_every_task(replaydash: World) -> None:
     enacted(replaydash, daemon)
     assert replaydash.primary(WORKER)["id"] != before["id"]
     assert replaydash.writes() == ["UpdateService"]
+
+
+def test_a_bad_file_names_the_commit_that_broke_it(replaydash: World) -> None:
+    replaydash.git.commit(TEXT)
+    bad = replaydash.git.commit(TEXT.replace("services:", "servces:"))
+
+    done = verb(replaydash, "restart", "worker", code=1)
+
+    assert f"Commit {bad[:8]} broke it" in done.stderr
+    assert f"git revert {bad[:8]} && git push" in done.stderr
 
 
 def test_a_shutdown_and_the_way_back_that_it_names(replaydash: World) -> None:
