@@ -71,6 +71,8 @@ _MENDS: tuple[tuple[type[Exception], str], ...] = (
     (InvalidEndpointConfigurationError, "write AWS_ENDPOINT_URL as http://host:port, or unset it"),
 )
 
+_LOADERS: dict[str, Any] = {}  # the first session's, shared by all
+
 Observer = Callable[[str, str, str, float], None]  # service, operation, error code or "", seconds
 
 
@@ -280,8 +282,15 @@ def _config(timeout: float, *, attempts: int) -> Config:
     )
 
 
-def _session(place: Place, config: Config) -> boto3.Session:
+def _botocore() -> botocore.session.Session:
+    """A session of botocore that shares with all others what it reads of AWS's regions and APIs, some 14 MB."""
     core = botocore.session.get_session()
+    core.register_component("data_loader", _LOADERS.setdefault("data", core.get_component("data_loader")))
+    return core
+
+
+def _session(place: Place, config: Config) -> boto3.Session:
+    core = _botocore()
     core.set_default_client_config(config)  # for the clients that fetch credentials
     source = boto3.Session(botocore_session=core, region_name=place.region)
     credentials = source.get_credentials()
@@ -295,7 +304,7 @@ def _session(place: Place, config: Config) -> boto3.Session:
         place.role_arn,
         extra_args={"RoleSessionName": "trueup"},
     )
-    assumed = botocore.session.get_session()
+    assumed = _botocore()
     # botocore's own seam: boto3 offers none for credentials that refresh themselves.
     cast(Any, assumed)._credentials = DeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role")
     return boto3.Session(botocore_session=assumed, region_name=place.region)
