@@ -58,3 +58,12 @@ def most(parser: argparse.ArgumentParser) -> None:
 def where(parser: argparse.ArgumentParser) -> None:
     """The repository, and how long AWS may take."""
     settings.add(parser, settings.REPOSITORY + settings.AWS)
+
+
+def listing(parser: argparse.ArgumentParser) -> None:
+    """The words of a verb that lists what a service can be led back to."""
+    environment(parser)
+    service(parser)
+    most(parser)
+    output(parser)
+    where(parser)

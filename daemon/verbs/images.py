@@ -147,12 +147,4 @@ given, else in this folder. SERVICE is the name of its entry. Nothing is written
 """
 
 
-def _arguments(parser: argparse.ArgumentParser) -> None:
-    verb.environment(parser)
-    verb.service(parser)
-    verb.most(parser)
-    verb.output(parser)
-    verb.where(parser)
-
-
-VERB = Verb("images", verb.LOOK, "the newest images a service could run", _ABOUT, images, arguments=_arguments)
+VERB = Verb("images", verb.LOOK, "the newest images a service could run", _ABOUT, images, arguments=verb.listing)

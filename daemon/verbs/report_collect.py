@@ -108,7 +108,7 @@ class Collection:
         for name, service in services[:_SERVICES]:
             past = self._asked(
                 f"what ECS knows of service {name}",
-                lambda aws, of=service: ecs_history.past(aws, of.cluster, of.service, since, until),  # type: ignore[misc]
+                lambda aws, of=service: ecs_history.past(aws, of.cluster, of.service, since, until),  # type: ignore[misc]  # mypy infers no default of a lambda
             )
             if past is not None:
                 self._gaps += past.gaps

@@ -197,19 +197,11 @@ given, else in this folder. SERVICE is the name of its entry. Nothing is written
 """
 
 
-def _arguments(parser: argparse.ArgumentParser) -> None:
-    verb.environment(parser)
-    verb.service(parser)
-    verb.most(parser)
-    verb.output(parser)
-    verb.where(parser)
-
-
 VERB = Verb(
     "revisions",
     verb.LOOK,
     "which revisions a service can go back to",
     _ABOUT,
     revisions,
-    arguments=_arguments,
+    arguments=verb.listing,
 )

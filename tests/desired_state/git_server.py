@@ -55,7 +55,7 @@ def http(root: Path, *, pushes: bool = True, lost: list[str] | None = None) -> I
             self.end_headers()
             self.wfile.write(body)
 
-        do_GET = do_POST = _serve  # noqa: N815
+        do_GET = do_POST = _serve  # noqa: N815 — as http.server spells them
 
         def log_message(self, *_: object) -> None:
             pass

@@ -190,7 +190,7 @@ def between(forge: Forge, monkeypatch: pytest.MonkeyPatch, happens: str, *, inst
     def late(*words: str, **how: object) -> bytes:
         if words[0] == "push":
             forge.git("update-ref", f"refs/heads/{instead_of or 'main'}", happens)
-        return real(*words, **how)  # type: ignore[arg-type]
+        return real(*words, **how)
 
     monkeypatch.setattr(module, "git", late)
 
@@ -418,7 +418,7 @@ def test_what_forges_say_is_told_apart(
     def failing(*words: str, **how: object) -> bytes:
         if words[0] == "push":
             raise Failed("the last words", said)
-        return real(*words, **how)  # type: ignore[arg-type]
+        return real(*words, **how)
 
     monkeypatch.setattr(module, "git", failing)
 

@@ -346,7 +346,7 @@ def old_server(root: Path, login: str = "") -> Iterator[str]:
             self.end_headers()
             self.wfile.write(body)
 
-        do_GET = do_POST = _serve  # noqa: N815
+        do_GET = do_POST = _serve  # noqa: N815 — as http.server spells them
 
         def log_message(self, *_: object) -> None:
             pass

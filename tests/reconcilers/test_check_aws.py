@@ -351,7 +351,7 @@ def test_what_aws_refuses_cannot_be_made(production: Production, name: str, code
     def refuse(**_: Any) -> None:
         raise refused(code, operation)
 
-    production.aws.reading(service).meta.events.register(f"before-call.*.{operation}", refuse)  # type: ignore[call-overload]
+    production.aws.reading(service).meta.events.register(f"before-call.*.{operation}", refuse)
     found = one(ask(production))
     assert (found.ok, found.stuck, said in found.evidence) == (None, False, True), found
 

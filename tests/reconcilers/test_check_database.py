@@ -54,7 +54,7 @@ class Aws:
 def asked(told: Any) -> Check:
     """What the check comes to with this secret."""
     text = json.dumps(told) if isinstance(told, dict) else told
-    found = database(SECRET, Aws(text)).answer()  # type: ignore[arg-type]
+    found = database(SECRET, Aws(text)).answer()
     assert len(found) == 1
     assert PASSWORD not in found[0].evidence
     assert "hunter2" not in found[0].evidence

@@ -99,7 +99,7 @@ def test_services_of_which_nothing_is_known_are_not_told_to_stop(stage: Stage, e
     def unknown(_: Any) -> str:
         raise error
 
-    stage.reconciler._standstill = SimpleNamespace(waits_for=unknown)  # type: ignore[assignment]
+    stage.reconciler._standstill = SimpleNamespace(waits_for=unknown)
     outcome = stage.pass_over(endpoint="new.example:6")
     assert (outcome.live, outcome.error, outcome.attempts) == (None, error, ())
 

@@ -317,7 +317,7 @@ def test_an_endpoint_that_knows_no_versions_offers_them_all() -> None:
 
 
 def test_an_answer_without_a_snapshot_is_one_that_is_not_there(aws: Writes) -> None:
-    aws.fakes.aws_rds.describe_db_snapshots = lambda **_: {}  # type: ignore[assignment,method-assign,misc]
+    aws.fakes.aws_rds.describe_db_snapshots = lambda **_: {}
     with pytest.raises(Absent):
         aws.fakes.rds.snapshot("s")
 
@@ -326,7 +326,7 @@ def test_a_mistake_of_rds_is_not_a_snapshot_that_is_not_there(aws: Writes) -> No
     def refuse(**_: object) -> Any:
         raise refused("InvalidParameterValue")
 
-    aws.fakes.aws_rds.describe_db_snapshots = refuse  # type: ignore[method-assign]
+    aws.fakes.aws_rds.describe_db_snapshots = refuse
     with pytest.raises(ClientError):
         aws.fakes.rds.snapshot("s")
 

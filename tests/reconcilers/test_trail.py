@@ -48,7 +48,7 @@ class Asked:
         self.pauses: list[float] = []
 
     def trail(self) -> Trail:
-        return Trail(self, self.pauses.append)  # type: ignore[arg-type]  # all that is used of a connection
+        return Trail(self, self.pauses.append)  # all that is used of a connection
 
     def reading(self, _: str) -> Any:
         return self.client

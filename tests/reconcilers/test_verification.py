@@ -335,7 +335,7 @@ class Stage:
         self.restart()
 
     def restart(self) -> None:
-        self.reconciler = VerificationReconciler(Hours(), self.clock, self.threads)  # type: ignore[arg-type]
+        self.reconciler = VerificationReconciler(Hours(), self.clock, self.threads)
 
     def _probe(self, asked: HttpCheck) -> Probe:
         def ask() -> Any:
@@ -441,7 +441,7 @@ def test_a_url_that_comes_back_late_is_told_without_what_may_be_a_token(monkeypa
     monkeypatch.setattr(verification, "urls", urls)
     addresses = [{"url": "https://a/?token=hunter2", "within": "5s"}, {"url": "https://a/?token=hunter3"}]
     stage.pin = replace(stage.pin, verify=verify_of({"http": addresses}))
-    stage.threads.run = lambda: None  # type: ignore[method-assign]  # it hangs
+    stage.threads.run = lambda: None  # it hangs
 
     found = live(stage.look(60)).checks
     assert [each.name for each in found] == [f"{A}?…", f"{A}?… (2)"]
@@ -642,10 +642,10 @@ def test_every_check_of_the_file_is_asked(monkeypatch: pytest.MonkeyPatch) -> No
         }
     )
     pin = VerificationPin("production", verify, "db", (("c", "api"),), "c1", "", "", NOW - timedelta(hours=1))
-    reconciler = VerificationReconciler(Hours())  # type: ignore[arg-type]
+    reconciler = VerificationReconciler(Hours())
 
     names = [each.name for each in reconciler._probes(pin)]
     assert names == [A, "targets of alb", "alarms", "logs /ecs/api", "running tasks", "database of db"]
     assert list(reconciler.diff(pin, LiveVerification())) == []
     with pytest.raises(NotImplementedError):
-        reconciler.apply(pin, None)  # type: ignore[arg-type]
+        reconciler.apply(pin, None)
