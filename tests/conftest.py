@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import signal
 from pathlib import Path
 
 _GUARD = Path(__file__).parent / "guard"
@@ -11,6 +12,8 @@ def pytest_configure() -> None:
     """Guard this process and, by PYTHONPATH, every Python process that a test starts."""
     spec = importlib.util.spec_from_file_location("trueup_guard", _GUARD / "sitecustomize.py")
     spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    # Where the tests run in the background a shell makes them deaf for Ctrl-C, and so every process that they start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for variable in [name for name in os.environ if name.startswith(("AWS_", "TRUEUP_"))]:
         if variable != "TRUEUP_ALL_TOOLS":
             del os.environ[variable]
